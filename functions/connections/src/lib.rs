@@ -1,0 +1,1 @@
+//! The insurer reads, purpose-checked: connections, accounts, transactions, scores.

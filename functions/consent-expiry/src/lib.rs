@@ -1,0 +1,1 @@
+//! Ends consents whose time is up and destroys their keys.

@@ -1,0 +1,1 @@
+//! Opens a consent and shows the hosted journey: reassurance, bank choice, purposes.

@@ -1,0 +1,1 @@
+//! The bank directory: search and capabilities.

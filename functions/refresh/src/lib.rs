@@ -1,0 +1,1 @@
+//! Queues the connections that are due, inside the bank call budget.

@@ -1,0 +1,1 @@
+//! Knowledge from transactions: profile and scores with reasons and evidence.

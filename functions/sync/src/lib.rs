@@ -1,0 +1,1 @@
+//! Accounts, balances, transactions: filtered, reconciled, sealed, stored; scoring queued.

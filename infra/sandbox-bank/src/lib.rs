@@ -1,0 +1,1 @@
+//! A bank that behaves like a real one: ledger, login, approval, Berlin Group facade.

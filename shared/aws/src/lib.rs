@@ -1,0 +1,1 @@
+//! How Passerelle speaks to AWS: the table, the vault, the queues.

@@ -1,0 +1,1 @@
+//! How Passerelle speaks to banks: one Connector trait, the dialects, the directory.

@@ -1,0 +1,130 @@
+//! What outlives consents: the tie between a PSU, a bank and a client.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::account::Ineligible;
+use crate::ids::{ClientId, ConnectionId, ConsentId, CustomerReference, InstitutionId};
+
+/// Where a connection stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum ConnectionStatus {
+    /// The bank agreed; nothing was read yet.
+    Connected,
+    /// Read at least once, and refreshed.
+    Active {
+        /// When the last sync was committed.
+        last_synced_at: Timestamp,
+        /// Something the client should know, though data flows.
+        notice: Option<Notice>,
+    },
+    /// The bank wants the person again: a renewal link mends it.
+    ReauthenticationNeeded {
+        /// Since when.
+        since: Timestamp,
+        /// Why.
+        reason: ReauthenticationReason,
+    },
+    /// The bank was reached and holds nothing we can work with.
+    NoEligibleAccount {
+        /// Since when.
+        since: Timestamp,
+        /// Why not.
+        reason: NoAccountReason,
+    },
+    /// Ended: withdrawn or expired. Nothing is readable any more.
+    Closed {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl ConnectionStatus {
+    /// The stable code of the status.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Active { .. } => "active",
+            Self::ReauthenticationNeeded { .. } => "reauthentication-needed",
+            Self::NoEligibleAccount { .. } => "no-eligible-account",
+            Self::Closed { .. } => "closed",
+        }
+    }
+
+    /// Whether a sync may run.
+    #[must_use]
+    pub fn may_sync(&self) -> bool {
+        match self {
+            Self::Connected | Self::Active { .. } | Self::NoEligibleAccount { .. } => true,
+            Self::ReauthenticationNeeded { .. } | Self::Closed { .. } => false,
+        }
+    }
+}
+
+/// Why the bank wants the person again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReauthenticationReason {
+    /// The bank no longer takes the refresh token.
+    TokenRefused,
+    /// The bank says its consent is no longer valid.
+    BankConsentEnded,
+    /// A crash fell between a token's rotation and its storage.
+    TokenLost,
+}
+
+/// Why a bank that answered gave nothing to work with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoAccountReason {
+    /// The bank listed no account at all.
+    NoAccount,
+    /// Every account is in another currency than the euro.
+    CurrencyNotSupported,
+    /// There is no payment account: savings and loans alone tell too little.
+    NoPaymentAccount,
+}
+
+/// Something the client should know though data flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notice {
+    /// The bank did not say who holds the accounts: check that they are the customer's own.
+    HolderNotNamed,
+}
+
+/// Why none of several accounts can be worked with, most telling reason first.
+#[must_use]
+pub fn no_account_reason(refusals: &[Ineligible]) -> NoAccountReason {
+    if refusals.contains(&Ineligible::CurrencyNotSupported) {
+        NoAccountReason::CurrencyNotSupported
+    } else if refusals.is_empty() {
+        NoAccountReason::NoAccount
+    } else {
+        NoAccountReason::NoPaymentAccount
+    }
+}
+
+/// The tie between a PSU, a bank and a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// The client it belongs to.
+    pub client: ClientId,
+    /// The client's reference for the person.
+    pub customer: CustomerReference,
+    /// The bank.
+    pub institution: InstitutionId,
+    /// The consent that stands behind it now.
+    pub consent: ConsentId,
+    /// Until when data may be read and served: our consent's end.
+    pub consent_until: Timestamp,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: ConnectionStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

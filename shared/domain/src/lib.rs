@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+pub mod account;
+pub mod authorisation;
+pub mod call_budget;
+pub mod connection;
+pub mod consent;
+pub mod ids;
+pub mod institution;
+pub mod locale;
+pub mod money;
+pub mod private;
+pub mod purpose;
+pub mod reconciliation;
+pub mod transaction;
+
+/// A moment in time, UTC.
+pub use jiff::Timestamp;
+/// A calendar date as the bank wrote it: never shifted by a time zone.
+pub use jiff::civil::Date;

@@ -1,0 +1,350 @@
+//! Merging what a bank served into what is stored, without loss or double.
+//!
+//! Identity comes from the bank's id where it can be trusted inside this account, otherwise from a
+//! fingerprint of the line plus an ordinal among identical lines of one booking day, so two equal
+//! coffees stay two. Any order, repetition, overlap or page split of the same history gives the same
+//! ledger. Pending lines are a view that each fetch replaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use ring::digest;
+
+use crate::ids::{AccountId, TransactionId};
+use crate::transaction::{
+    BookingStatus, EntryReference, FetchedTransaction, PendingTransaction, Transaction,
+};
+
+/// What a bank served for one account in one sync.
+#[derive(Debug, Clone)]
+pub struct FetchedWindow {
+    /// First booking day served completely: identical lines are counted per whole day.
+    pub from: Date,
+    /// Every line of the window, in any order, pages already joined.
+    pub lines: Vec<FetchedTransaction>,
+}
+
+/// What the merge decided.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reconciled {
+    /// Lines that are new, or known lines whose content the bank changed.
+    pub upserts: Vec<Transaction>,
+    /// Stored lines inside the window the bank no longer serves.
+    pub vanished: Vec<TransactionId>,
+    /// The replaceable view of what is expected.
+    pub pending: Vec<PendingTransaction>,
+    /// Booked lines without any date, held back until the bank dates them.
+    pub undated: usize,
+}
+
+impl Reconciled {
+    /// Whether the stored history stays as it is.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.upserts.is_empty() && self.vanished.is_empty()
+    }
+}
+
+/// Merges a fetched window into the stored lines of one account.
+///
+/// `stored` must hold every stored line booked on or after `window.from`; older ones do no harm.
+#[must_use]
+pub fn reconcile(account: &AccountId, stored: &[Transaction], window: FetchedWindow) -> Reconciled {
+    let mut reconciled = Reconciled::default();
+    let mut booked = Vec::new();
+    for line in window.lines {
+        match (
+            line.status,
+            line.booking_date
+                .or(line.transaction_date)
+                .or(line.value_date),
+        ) {
+            (BookingStatus::Pending, date) => reconciled.pending.push(PendingTransaction {
+                date,
+                amount: line.amount,
+                label: line.label,
+            }),
+            (BookingStatus::Booked, None) => reconciled.undated += 1,
+            // Before the window a day may be incomplete, so its ordinals would lie.
+            (BookingStatus::Booked, Some(date)) if date < window.from => {}
+            (BookingStatus::Booked, Some(date)) => booked.push((date, line)),
+        }
+    }
+    let served = identify(account, booked);
+    let known: BTreeMap<&TransactionId, &Transaction> =
+        stored.iter().map(|row| (&row.id, row)).collect();
+    let served_ids: BTreeSet<TransactionId> = served.iter().map(|row| row.id.clone()).collect();
+    reconciled.vanished = stored
+        .iter()
+        .filter(|row| row.booking_date >= window.from && !served_ids.contains(&row.id))
+        .map(|row| row.id.clone())
+        .collect();
+    reconciled.upserts = served
+        .into_iter()
+        .filter(|row| known.get(&row.id).is_none_or(|before| differs(before, row)))
+        .collect();
+    reconciled
+}
+
+/// A coarsened line keeps no text to compare: only what remains of it can differ.
+fn differs(before: &Transaction, served: &Transaction) -> bool {
+    if before.sensitive {
+        *before != served.clone().coarsened()
+    } else {
+        before != served
+    }
+}
+
+/// Gives every booked line its identity.
+fn identify(account: &AccountId, mut booked: Vec<(Date, FetchedTransaction)>) -> Vec<Transaction> {
+    // Sorted by content, so that the order a bank serves in never decides an ordinal.
+    booked.sort();
+    let trusted = trusted_references(&booked);
+    let mut by_id: BTreeMap<TransactionId, Transaction> = BTreeMap::new();
+    let mut ordinals: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    for (date, mut line) in booked {
+        line.entry_reference = line.entry_reference.filter(|id| trusted.contains(id));
+        let id = match &line.entry_reference {
+            Some(reference) => derive_id(&[
+                account.as_str().as_bytes(),
+                b"reference",
+                reference.as_str().as_bytes(),
+                // Some banks recycle small numbers: the day and the amount keep an old line safe.
+                date.to_string().as_bytes(),
+                line.amount.to_string().as_bytes(),
+            ]),
+            None => {
+                let content = fingerprint(date, &line);
+                let ordinal = ordinals.entry(content.clone()).or_default();
+                *ordinal += 1;
+                derive_id(&[
+                    account.as_str().as_bytes(),
+                    b"fingerprint",
+                    &content,
+                    &ordinal.to_be_bytes(),
+                ])
+            }
+        };
+        by_id.insert(id.clone(), transaction(id, date, line));
+    }
+    by_id.into_values().collect()
+}
+
+/// References that name one line only. A reference that two different lines share is a bank's
+/// mistake and identifies neither; the same line served twice (overlapping pages) is no collision.
+fn trusted_references(booked: &[(Date, FetchedTransaction)]) -> BTreeSet<EntryReference> {
+    let mut seen: BTreeMap<&EntryReference, (Date, &FetchedTransaction)> = BTreeMap::new();
+    let mut shared: BTreeSet<&EntryReference> = BTreeSet::new();
+    for (date, line) in booked {
+        let Some(reference) = &line.entry_reference else {
+            continue;
+        };
+        match seen.get(reference) {
+            Some((first_date, first)) if first_date != date || *first != line => {
+                shared.insert(reference);
+            }
+            Some(_) => {}
+            None => {
+                seen.insert(reference, (*date, line));
+            }
+        }
+    }
+    seen.into_keys()
+        .filter(|reference| !shared.contains(reference))
+        .cloned()
+        .collect()
+}
+
+fn fingerprint(date: Date, line: &FetchedTransaction) -> Vec<u8> {
+    let normalised: String = line
+        .label
+        .expose()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_uppercase();
+    let counterparty = line.counterparty.iban.as_ref().map(|iban| iban.expose());
+    let end_to_end = line.end_to_end_id.as_ref().map(|id| id.expose());
+    let text = format!(
+        "{date}|{:?}|{}|{normalised}|{}|{}|{}",
+        line.value_date,
+        line.amount,
+        counterparty.unwrap_or_default(),
+        end_to_end.unwrap_or_default(),
+        line.balance_after
+            .map(|amount| amount.to_decimal())
+            .unwrap_or_default(),
+    );
+    digest::digest(&digest::SHA256, text.as_bytes())
+        .as_ref()
+        .to_vec()
+}
+
+fn derive_id(parts: &[&[u8]]) -> TransactionId {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part);
+    }
+    let hash = context.finish();
+    let mut entropy = [0_u8; 16];
+    for (target, source) in entropy.iter_mut().zip(hash.as_ref()) {
+        *target = *source;
+    }
+    TransactionId::from_entropy(entropy)
+}
+
+fn transaction(id: TransactionId, booking_date: Date, line: FetchedTransaction) -> Transaction {
+    Transaction {
+        id,
+        entry_reference: line.entry_reference,
+        booking_date,
+        value_date: line.value_date,
+        transaction_date: line.transaction_date,
+        amount: line.amount,
+        label: line.label,
+        counterparty: line.counterparty,
+        creditor_id: line.creditor_id,
+        mandate_id: line.mandate_id,
+        end_to_end_id: line.end_to_end_id,
+        bank_transaction_code: line.bank_transaction_code,
+        balance_after: line.balance_after,
+        sensitive: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Amount;
+    use crate::private::Private;
+    use crate::transaction::Counterparty;
+    use proptest::prelude::*;
+
+    fn account() -> AccountId {
+        AccountId::from_entropy([7; 16])
+    }
+
+    fn line(day: i8, cents: i64, label: &str, reference: Option<&str>) -> FetchedTransaction {
+        FetchedTransaction {
+            entry_reference: reference.and_then(EntryReference::parse),
+            status: BookingStatus::Booked,
+            booking_date: Some(Date::constant(2026, 11, day)),
+            value_date: None,
+            transaction_date: None,
+            amount: Amount::eur(cents),
+            label: Private::new(label),
+            counterparty: Counterparty::default(),
+            creditor_id: None,
+            mandate_id: None,
+            end_to_end_id: None,
+            bank_transaction_code: None,
+            balance_after: None,
+        }
+    }
+
+    fn window(lines: Vec<FetchedTransaction>) -> FetchedWindow {
+        FetchedWindow {
+            from: Date::constant(2026, 11, 1),
+            lines,
+        }
+    }
+
+    fn ledger(lines: Vec<FetchedTransaction>) -> Vec<Transaction> {
+        reconcile(&account(), &[], window(lines)).upserts
+    }
+
+    #[test]
+    fn two_equal_payments_on_one_day_stay_two() {
+        let coffee = line(3, -250, "CARTE CAFE", None);
+        assert_eq!(ledger(vec![coffee.clone(), coffee]).len(), 2);
+    }
+
+    #[test]
+    fn a_reference_shared_by_different_lines_identifies_neither() {
+        let rows = ledger(vec![
+            line(3, -250, "CARTE CAFE", Some("17")),
+            line(3, -250, "CARTE BOULANGERIE", Some("17")),
+        ]);
+        assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn a_recycled_reference_never_overwrites_an_older_line() {
+        let old = ledger(vec![line(2, -900, "CARTE LIVRE", Some("1"))]);
+        let late = FetchedWindow {
+            from: Date::constant(2026, 11, 10),
+            lines: vec![line(12, -300, "CARTE CAFE", Some("1"))],
+        };
+        let merged = reconcile(&account(), &old, late);
+        assert_eq!(merged.upserts.len(), 1);
+        assert_ne!(merged.upserts[0].id, old[0].id);
+        assert!(merged.vanished.is_empty());
+    }
+
+    #[test]
+    fn a_line_the_bank_withdrew_is_reported_as_vanished() {
+        let stored = ledger(vec![line(3, -250, "CARTE HOTEL", Some("a1"))]);
+        let merged = reconcile(&account(), &stored, window(vec![]));
+        assert_eq!(merged.vanished, vec![stored[0].id.clone()]);
+    }
+
+    #[test]
+    fn a_coarsened_line_served_again_is_unchanged() {
+        let served = line(3, -250, "CARTE PHARMACIE", Some("a1"));
+        let stored: Vec<_> = ledger(vec![served.clone()])
+            .into_iter()
+            .map(Transaction::coarsened)
+            .collect();
+        assert!(reconcile(&account(), &stored, window(vec![served])).is_unchanged());
+    }
+
+    #[test]
+    fn pending_lines_never_become_history() {
+        let mut pending = line(3, -250, "CARTE", Some("p1"));
+        pending.status = BookingStatus::Pending;
+        let merged = reconcile(&account(), &[], window(vec![pending]));
+        assert!(merged.is_unchanged());
+        assert_eq!(merged.pending.len(), 1);
+    }
+
+    fn any_line() -> impl Strategy<Value = FetchedTransaction> {
+        (1_i8..28, -5_i64..5, "[ab]", proptest::option::of("[x-z]")).prop_map(
+            |(day, cents, label, reference)| line(day, cents, &label, reference.as_deref()),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn order_does_not_matter(lines in proptest::collection::vec(any_line(), 0..40), seed: u64) {
+            let mut shuffled = lines.clone();
+            let length = shuffled.len().max(1);
+            for index in 0..shuffled.len() {
+                let other = usize::try_from(seed % 97).unwrap() * (index + 1) % length;
+                shuffled.swap(index, other);
+            }
+            prop_assert_eq!(ledger(lines), ledger(shuffled));
+        }
+
+        #[test]
+        fn the_same_history_twice_changes_nothing(
+            lines in proptest::collection::vec(any_line(), 0..40)
+        ) {
+            let once = ledger(lines.clone());
+            prop_assert!(reconcile(&account(), &once, window(lines)).is_unchanged());
+        }
+
+        #[test]
+        fn the_sum_of_the_ledger_is_the_sum_of_the_lines_without_references(
+            lines in proptest::collection::vec(any_line(), 0..40)
+        ) {
+            let bare: Vec<_> = lines
+                .into_iter()
+                .map(|line| FetchedTransaction { entry_reference: None, ..line })
+                .collect();
+            let expected: i64 = bare.iter().map(|line| line.amount.minor).sum();
+            prop_assert_eq!(ledger(bare).iter().map(|row| row.amount.minor).sum::<i64>(), expected);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What Passerelle learns from transactions: labels, categories, recurrence, scores. Pure.

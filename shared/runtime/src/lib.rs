@@ -1,0 +1,1 @@
+//! What every function needs around its use case: settings, caller, problems, SQS batches, telemetry, pages.
