@@ -71,7 +71,7 @@ pub enum ReauthenticationReason {
     TokenRefused,
     /// The bank says its consent is no longer valid.
     BankConsentEnded,
-    /// A crash fell between a token's rotation and its storage.
+    /// A crash fell between a token's rotation and its storage: the bank refused what was left.
     TokenLost,
 }
 

@@ -1,14 +1,18 @@
-//! Merging what a bank served into what is stored, without loss or double.
+//! Merging what a bank served into what is known, without loss or double.
 //!
 //! Identity comes from the bank's id where it can be trusted inside this account, otherwise from a
 //! fingerprint of the line plus an ordinal among identical lines of one booking day, so two equal
-//! coffees stay two. Any order, repetition, overlap or page split of the same history gives the same
-//! ledger. Pending lines are a view that each fetch replaces.
+//! coffees stay two. Any order, repetition or overlap of the same history gives the same ledger.
+//! Pending lines are a view that each fetch replaces.
+//!
+//! What is known of the recent past is a short list of ids and digests ([`SeenLine`]), so a sync that
+//! finds nothing new reads no stored page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use ring::digest;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, TransactionId};
 use crate::transaction::{
@@ -24,15 +28,28 @@ pub struct FetchedWindow {
     pub lines: Vec<FetchedTransaction>,
 }
 
+/// A booked line as it was last served: enough to know it again and to see that it changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SeenLine {
+    /// Its identity.
+    pub id: TransactionId,
+    /// Its booking day.
+    pub day: Date,
+    /// A digest of its content.
+    pub digest: u32,
+}
+
 /// What the merge decided.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reconciled {
     /// Lines that are new, or known lines whose content the bank changed.
     pub upserts: Vec<Transaction>,
-    /// Stored lines inside the window the bank no longer serves.
-    pub vanished: Vec<TransactionId>,
+    /// Known lines inside the window the bank no longer serves, with their booking day.
+    pub vanished: BTreeMap<TransactionId, Date>,
     /// The replaceable view of what is expected.
     pub pending: Vec<PendingTransaction>,
+    /// What to know at the next sync: every line served, and known lines older than the window.
+    pub seen: Vec<SeenLine>,
     /// Booked lines without any date, held back until the bank dates them.
     pub undated: usize,
 }
@@ -45,11 +62,9 @@ impl Reconciled {
     }
 }
 
-/// Merges a fetched window into the stored lines of one account.
-///
-/// `stored` must hold every stored line booked on or after `window.from`; older ones do no harm.
+/// Merges a fetched window into what is known of one account.
 #[must_use]
-pub fn reconcile(account: &AccountId, stored: &[Transaction], window: FetchedWindow) -> Reconciled {
+pub fn reconcile(account: &AccountId, seen: &[SeenLine], window: FetchedWindow) -> Reconciled {
     let mut reconciled = Reconciled::default();
     let mut booked = Vec::new();
     for line in window.lines {
@@ -70,29 +85,57 @@ pub fn reconcile(account: &AccountId, stored: &[Transaction], window: FetchedWin
             (BookingStatus::Booked, Some(date)) => booked.push((date, line)),
         }
     }
-    let served = identify(account, booked);
-    let known: BTreeMap<&TransactionId, &Transaction> =
-        stored.iter().map(|row| (&row.id, row)).collect();
-    let served_ids: BTreeSet<TransactionId> = served.iter().map(|row| row.id.clone()).collect();
-    reconciled.vanished = stored
-        .iter()
-        .filter(|row| row.booking_date >= window.from && !served_ids.contains(&row.id))
-        .map(|row| row.id.clone())
-        .collect();
-    reconciled.upserts = served
-        .into_iter()
-        .filter(|row| known.get(&row.id).is_none_or(|before| differs(before, row)))
-        .collect();
+    let known: BTreeMap<&TransactionId, &SeenLine> =
+        seen.iter().map(|line| (&line.id, line)).collect();
+    let mut served = BTreeSet::new();
+    for row in identify(account, booked) {
+        let line = SeenLine {
+            id: row.id.clone(),
+            day: row.booking_date,
+            digest: content(&row),
+        };
+        if known.get(&row.id).is_none_or(|before| **before != line) {
+            reconciled.upserts.push(row);
+        }
+        served.insert(line);
+    }
+    let served_ids: BTreeSet<&TransactionId> = served.iter().map(|line| &line.id).collect();
+    for line in seen {
+        if line.day < window.from {
+            reconciled.seen.push(line.clone());
+        } else if !served_ids.contains(&line.id) {
+            reconciled.vanished.insert(line.id.clone(), line.day);
+        }
+    }
+    reconciled.seen.extend(served);
     reconciled
 }
 
-/// A coarsened line keeps no text to compare: only what remains of it can differ.
-fn differs(before: &Transaction, served: &Transaction) -> bool {
-    if before.sensitive {
-        *before != served.clone().coarsened()
-    } else {
-        before != served
-    }
+/// A digest of everything a served line says.
+fn content(row: &Transaction) -> u32 {
+    let exposed = |text: &Option<crate::private::Private>| {
+        text.as_ref()
+            .map(|private| private.expose().to_owned())
+            .unwrap_or_default()
+    };
+    let text = format!(
+        "{:?}|{:?}|{}|{}|{}|{}|{:?}|{}|{}|{:?}",
+        row.value_date,
+        row.transaction_date,
+        row.amount,
+        row.label.expose(),
+        exposed(&row.counterparty.name),
+        exposed(&row.counterparty.iban),
+        row.creditor_id,
+        exposed(&row.mandate_id),
+        exposed(&row.end_to_end_id),
+        row.bank_transaction_code,
+    );
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref()
+        .iter()
+        .take(4)
+        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte))
 }
 
 /// Gives every booked line its identity.
@@ -251,8 +294,12 @@ mod tests {
         }
     }
 
+    fn first(lines: Vec<FetchedTransaction>) -> Reconciled {
+        reconcile(&account(), &[], window(lines))
+    }
+
     fn ledger(lines: Vec<FetchedTransaction>) -> Vec<Transaction> {
-        reconcile(&account(), &[], window(lines)).upserts
+        first(lines).upserts
     }
 
     #[test]
@@ -272,32 +319,37 @@ mod tests {
 
     #[test]
     fn a_recycled_reference_never_overwrites_an_older_line() {
-        let old = ledger(vec![line(2, -900, "CARTE LIVRE", Some("1"))]);
+        let old = first(vec![line(2, -900, "CARTE LIVRE", Some("1"))]);
         let late = FetchedWindow {
             from: Date::constant(2026, 11, 10),
             lines: vec![line(12, -300, "CARTE CAFE", Some("1"))],
         };
-        let merged = reconcile(&account(), &old, late);
+        let merged = reconcile(&account(), &old.seen, late);
         assert_eq!(merged.upserts.len(), 1);
-        assert_ne!(merged.upserts[0].id, old[0].id);
+        assert_ne!(merged.upserts[0].id, old.upserts[0].id);
         assert!(merged.vanished.is_empty());
+        assert_eq!(merged.seen.len(), 2);
     }
 
     #[test]
     fn a_line_the_bank_withdrew_is_reported_as_vanished() {
-        let stored = ledger(vec![line(3, -250, "CARTE HOTEL", Some("a1"))]);
-        let merged = reconcile(&account(), &stored, window(vec![]));
-        assert_eq!(merged.vanished, vec![stored[0].id.clone()]);
+        let known = first(vec![line(3, -250, "CARTE HOTEL", Some("a1"))]);
+        let merged = reconcile(&account(), &known.seen, window(vec![]));
+        assert_eq!(
+            merged.vanished,
+            BTreeMap::from([(known.upserts[0].id.clone(), Date::constant(2026, 11, 3))])
+        );
+        assert!(merged.seen.is_empty());
     }
 
     #[test]
-    fn a_coarsened_line_served_again_is_unchanged() {
-        let served = line(3, -250, "CARTE PHARMACIE", Some("a1"));
-        let stored: Vec<_> = ledger(vec![served.clone()])
-            .into_iter()
-            .map(Transaction::coarsened)
-            .collect();
-        assert!(reconcile(&account(), &stored, window(vec![served])).is_unchanged());
+    fn a_line_whose_text_the_bank_changed_is_updated_in_place() {
+        let known = first(vec![line(3, -250, "CARTE HOT", Some("a1"))]);
+        let later = window(vec![line(3, -250, "CARTE HOTEL", Some("a1"))]);
+        let merged = reconcile(&account(), &known.seen, later);
+        assert_eq!(merged.upserts.len(), 1);
+        assert_eq!(merged.upserts[0].id, known.upserts[0].id);
+        assert!(merged.vanished.is_empty());
     }
 
     #[test]
@@ -331,8 +383,10 @@ mod tests {
         fn the_same_history_twice_changes_nothing(
             lines in proptest::collection::vec(any_line(), 0..40)
         ) {
-            let once = ledger(lines.clone());
-            prop_assert!(reconcile(&account(), &once, window(lines)).is_unchanged());
+            let once = first(lines.clone());
+            let again = reconcile(&account(), &once.seen, window(lines));
+            prop_assert!(again.is_unchanged());
+            prop_assert_eq!(again.seen, once.seen);
         }
 
         #[test]
