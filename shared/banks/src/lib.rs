@@ -1,1 +1,95 @@
-//! How Passerelle speaks to banks: one Connector trait, the dialects, the directory.
+#![doc = include_str!("../README.md")]
+
+mod bank_day;
+mod bank_http;
+mod berlin_group;
+mod connector;
+mod directory;
+mod error;
+mod oauth;
+mod remittance;
+mod secrets;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use passerelle_domain::ids::InstitutionId;
+use url::Url;
+
+pub use crate::connector::{
+    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
+};
+pub use crate::directory::{
+    Capabilities, CustomerShare, Directory, DirectoryEntry, Reachability, Standard,
+};
+pub use crate::error::{BankCode, BankError};
+pub use crate::secrets::{AttemptSecrets, OpenToken};
+
+use crate::bank_http::BankHttp;
+use crate::berlin_group::BerlinGroup;
+
+/// What differs from one deployment to another.
+#[derive(Debug, Clone)]
+pub struct BankSettings {
+    /// Where the sandbox bank answers; its row is listed only when this is set. Plain `http` is
+    /// taken for a loopback address only.
+    pub sandbox_bank_url: Option<Url>,
+    /// The identity banks know us by: the organisation identifier of the PSD2 certificates
+    /// (`PSDFR-ACPR-…`), which is also the OAuth `client_id`.
+    pub client_id: String,
+}
+
+/// The banks of one environment. Cheap to clone: all of it is shared.
+#[derive(Debug, Clone)]
+pub struct Banks {
+    directory: Arc<Directory>,
+    connectors: Arc<BTreeMap<InstitutionId, Arc<dyn Connector>>>,
+}
+
+impl Banks {
+    /// Reads the directory and builds the connectors of every bank that can be reached.
+    ///
+    /// # Errors
+    /// [`BankError::Settings`] when a setting cannot be used, [`BankError::Directory`] when the
+    /// compiled-in directory is damaged.
+    pub fn new(settings: BankSettings) -> Result<Self, BankError> {
+        let directory = Directory::compiled(settings.sandbox_bank_url.is_some())?;
+        let http = BankHttp::new()?;
+        let mut connectors: BTreeMap<InstitutionId, Arc<dyn Connector>> = BTreeMap::new();
+        if let Some(base) = settings.sandbox_bank_url {
+            for entry in directory.sandboxes() {
+                let connector =
+                    BerlinGroup::new(entry, &base, settings.client_id.clone(), http.clone())?;
+                connectors.insert(entry.institution.id.clone(), Arc::new(connector));
+            }
+        }
+        Ok(Self {
+            directory: Arc::new(directory),
+            connectors: Arc::new(connectors),
+        })
+    }
+
+    /// Every bank a person may look for, reachable or not.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The way to one bank.
+    ///
+    /// # Errors
+    /// [`BankError::UnknownInstitution`] when the directory does not list it,
+    /// [`BankError::NeedsOnboarding`] when it is listed but we are not registered there yet.
+    pub fn connector(&self, id: &InstitutionId) -> Result<Arc<dyn Connector>, BankError> {
+        if let Some(connector) = self.connectors.get(id) {
+            return Ok(Arc::clone(connector));
+        }
+        match self.directory.get(id) {
+            Some(_) => Err(BankError::NeedsOnboarding {
+                institution: id.clone(),
+            }),
+            None => Err(BankError::UnknownInstitution),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Dates a bank writes, and the moments they stand for.
+//!
+//! A bank's date is a day of its own calendar: it is kept as written and never shifted by a time
+//! zone. Only where a moment is needed is the bank's local time used: Central European Time, which
+//! every bank of the directory keeps.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+/// Central European Time with its summer rule (Directive 2000/84/EC), so that no time-zone database
+/// is needed.
+const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+
+fn central_europe() -> TimeZone {
+    TimeZone::posix(CENTRAL_EUROPE).unwrap_or(TimeZone::UTC)
+}
+
+/// The calendar date at the front of `2026-11-22` or `2026-11-22T00:00:00+01:00`. Anything else is
+/// no date.
+pub(crate) fn read_date(text: &str) -> Option<Date> {
+    let trimmed = text.trim();
+    let (day, rest) = trimmed.split_at_checked(10)?;
+    if !(rest.is_empty() || rest.starts_with(['T', ' '])) {
+        return None;
+    }
+    day.parse().ok()
+}
+
+/// The moment an inclusive last day is over at the bank.
+pub(crate) fn end_of_day(last: Date) -> Timestamp {
+    last.checked_add(1.day())
+        .ok()
+        .and_then(|next| next.to_zoned(central_europe()).ok())
+        .map_or(Timestamp::MAX, |midnight| midnight.timestamp())
+}
+
+/// The bank's calendar day at a moment.
+pub(crate) fn day_at(moment: Timestamp) -> Date {
+    moment.to_zoned(central_europe()).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_midnight_with_an_offset_keeps_its_day() {
+        let day = Date::constant(2026, 3, 29);
+        for text in [
+            "2026-03-29",
+            "2026-03-29T00:00:00+01:00",
+            "2026-03-29T23:30:00Z",
+        ] {
+            assert_eq!(read_date(text), Some(day), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "0000-00-00",
+            "2026-13-01",
+            "22/11/2026",
+            "2026-11-221",
+            "é026-11-22",
+        ] {
+            assert_eq!(read_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_inclusive_last_day_ends_at_the_banks_midnight() {
+        let winter = end_of_day(Date::constant(2026, 12, 31));
+        assert_eq!(winter, "2026-12-31T23:00:00Z".parse().unwrap());
+        let summer = end_of_day(Date::constant(2026, 7, 14));
+        assert_eq!(summer, "2026-07-14T22:00:00Z".parse().unwrap());
+        assert_eq!(end_of_day(Date::MAX), Timestamp::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,30}") {
+            let _ = read_date(&text);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! HTTP towards banks: what every call has in common.
+//!
+//! Timeouts, a limit on what is read, no redirects, no proxy, retries of reads only. An answer is
+//! bytes and a status; what they mean is each dialect's business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use passerelle_domain::ids::CorrelationId;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Request, StatusCode};
+use ring::rand::{SecureRandom, SystemRandom};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::error::BankError;
+
+/// The most a bank may answer to one call: a page of a few thousand movements is below 4 MB.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// How long one call may take from the first byte sent to the last byte read.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a connection may take to stand.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pauses before a read is tried again: three tries in all.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(1000)];
+
+/// The name of the header that makes one HTTP exchange traceable at the bank.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A client shared by every connector.
+#[derive(Debug, Clone)]
+pub(crate) struct BankHttp {
+    client: reqwest::Client,
+    random: Arc<SystemRandom>,
+}
+
+/// What a bank answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<SignedDuration>,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// One call, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// What is asked, for the log: never a URL, which holds ids.
+    pub(crate) name: &'static str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) correlation: &'a CorrelationId,
+}
+
+impl BankHttp {
+    /// Builds the client, with `ring` as the only cryptography of the process.
+    pub(crate) fn new() -> Result<Self, BankError> {
+        // A second installation is refused and harmless: the first one is the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("passerelle/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .build()
+            .map_err(BankError::Client)?;
+        Ok(Self {
+            client,
+            random: Arc::new(SystemRandom::new()),
+        })
+    }
+
+    /// Sends a call. Reads are tried again when the bank is not there; anything else is sent once,
+    /// because the bank may have acted on it.
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, BankError> {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            let outcome = self.send_once(&call).await;
+            let again = call.method == Method::GET && is_worth_another_try(&outcome);
+            match pauses.next().filter(|_| again) {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return outcome,
+            }
+        }
+    }
+
+    async fn send_once(&self, call: &Call<'_>) -> Result<Answer, BankError> {
+        let request_id = self.request_id()?;
+        let mut request = Request::new(call.method.clone(), call.url.clone());
+        *request.headers_mut() = call.headers.clone();
+        let header = HeaderValue::try_from(&request_id)
+            .map_err(|_| BankError::Settings("a request id is not a header value"))?;
+        request.headers_mut().insert(X_REQUEST_ID, header);
+        if let Some(body) = &call.body {
+            *request.body_mut() = Some(body.to_vec().into());
+        }
+        let outcome = self.exchange(request).await;
+        let status = outcome.as_ref().ok().map(|answer| answer.status.as_u16());
+        tracing::debug!(
+            call = call.name,
+            correlation = %call.correlation,
+            bank_request = request_id,
+            status,
+            "bank call"
+        );
+        outcome
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, BankError> {
+        // The URL holds ids of the bank's: it must not travel inside an error.
+        let lost = |error: reqwest::Error| BankError::Unreachable(error.without_url());
+        let mut response = self.client.execute(request).await.map_err(lost)?;
+        let status = response.status();
+        let retry_after = read_retry_after(response.headers());
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+                return Err(BankError::Nonsense {
+                    what: "the answer is larger than any bank needs",
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
+    }
+
+    /// A fresh UUID (version 4), the form banks ask for in `X-Request-ID`.
+    fn request_id(&self) -> Result<String, BankError> {
+        let mut bytes = [0_u8; 16];
+        self.random
+            .fill(&mut bytes)
+            .map_err(|_| BankError::Settings("the system gives no randomness"))?;
+        let random = u128::from_be_bytes(bytes);
+        let versioned = (random & !(0xf << 76)) | (0x4 << 76);
+        let value = (versioned & !(0b11 << 62)) | (0b10 << 62);
+        let digits = format!("{value:032x}");
+        let part = |range| digits.get(range).unwrap_or_default();
+        Ok([
+            part(0..8),
+            part(8..12),
+            part(12..16),
+            part(16..20),
+            part(20..32),
+        ]
+        .join("-"))
+    }
+}
+
+fn is_worth_another_try(outcome: &Result<Answer, BankError>) -> bool {
+    match outcome {
+        Ok(answer) => matches!(
+            answer.status,
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+        ),
+        // A time-out already took the person's patience; a broken connection did not.
+        Err(BankError::Unreachable(error)) => !error.is_timeout(),
+        Err(_) => false,
+    }
+}
+
+/// Seconds only: the date form says nothing without trusting two clocks.
+fn read_retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
+    let seconds: u32 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(SignedDuration::from_secs(i64::from(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_fresh_version_4_uuids() {
+        let http = BankHttp::new().unwrap();
+        let one = http.request_id().unwrap();
+        assert_ne!(one, http.request_id().unwrap());
+        assert_eq!(one.len(), 36);
+        assert_eq!(one.as_bytes()[14], b'4');
+        assert!(matches!(one.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+    }
+}
