@@ -1,1 +1,27 @@
-//! How Passerelle speaks to AWS: the table, the vault, the queues.
+#![doc = include_str!("../README.md")]
+
+mod attributes;
+pub mod authorisations;
+pub mod calendar;
+pub mod clients;
+pub mod connections;
+pub mod consents;
+pub mod due;
+pub mod erasure;
+mod error;
+pub mod meter;
+pub mod pages;
+pub mod queues;
+pub mod scores;
+pub mod store;
+pub mod table;
+pub mod vault;
+pub mod wheel;
+
+pub use clients::Clients;
+pub use error::Error;
+pub use meter::{Meter, Usage};
+pub use queues::Queue;
+pub use store::Store;
+pub use table::Table;
+pub use vault::Vault;

@@ -1,0 +1,246 @@
+//! Consents, journey links, and creation that happens once per `Idempotency-Key`.
+
+use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use jiff::{SignedDuration, Timestamp};
+use passerelle_domain::consent::{Consent, ConsentState};
+use passerelle_domain::ids::{ClientId, ConnectionId, ConsentId};
+
+use crate::attributes::{Item, get_json, get_parsed, get_text, json, moment, number, text};
+use crate::calendar;
+use crate::error::Error;
+use crate::table::{AsSliceOf, Digest, Key, Table};
+
+/// How long a creation is remembered by its `Idempotency-Key`.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// A client's promise that the same request may arrive twice.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    /// The header's value.
+    pub key: String,
+    /// SHA-256 of the request, so that another request under the same key is seen.
+    pub request: Digest,
+}
+
+/// What came of creating a consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// It was created now.
+    Created,
+    /// The same request created this consent before.
+    Before(ConsentId),
+    /// The key was used for another request.
+    KeyReused,
+}
+
+/// A consent with what the table knows beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConsent {
+    /// The consent.
+    pub consent: Consent,
+    /// The connection it made, kept when the state that named it is gone.
+    pub connection: Option<ConnectionId>,
+}
+
+impl Table {
+    /// Stores a new consent, its journey link and, where given, its idempotency record: all or none.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn open_consent(
+        &self,
+        consent: &Consent,
+        link: &Digest,
+        idempotency: Option<&IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<Opened, Error> {
+        let mut writes = vec![
+            self.put_new(consent_item(consent)?),
+            self.put_new(link_item(consent, link)),
+        ];
+        if let Some(key) = idempotency {
+            writes.push(self.put_idempotency(consent, key, now)?);
+        }
+        let answer = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk);
+        match (answer, idempotency) {
+            (Ok(answer), _) => {
+                self.meter.table_write(answer.consumed_capacity());
+                Ok(Opened::Created)
+            }
+            (Err(Error::Conflict), Some(key)) => self.opened_before(&consent.client, key).await,
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn opened_before(
+        &self,
+        client: &ClientId,
+        key: &IdempotencyKey,
+    ) -> Result<Opened, Error> {
+        let item = self
+            .get(&self.name, Key::idempotency(client, &key.key))
+            .await?;
+        let item = item.ok_or(Error::Conflict)?;
+        if get_text(&item, "request")? == key.request.as_str() {
+            get_parsed(&item, "consent").map(Opened::Before)
+        } else {
+            Ok(Opened::KeyReused)
+        }
+    }
+
+    /// A client's consent.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn consent(
+        &self,
+        client: &ClientId,
+        consent: &ConsentId,
+    ) -> Result<Option<StoredConsent>, Error> {
+        let item = self.get(&self.name, Key::consent(client, consent)).await?;
+        item.as_ref().map(read_consent).transpose()
+    }
+
+    /// The consent a journey link leads to.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn consent_by_link(&self, link: &Digest) -> Result<Option<StoredConsent>, Error> {
+        let Some(item) = self.get(&self.name, Key::link(link)).await? else {
+            return Ok(None);
+        };
+        self.consent(
+            &get_parsed(&item, "client")?,
+            &get_parsed(&item, "consent")?,
+        )
+        .await
+    }
+
+    /// Stores the next version of a consent.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it was changed since it was read.
+    pub async fn save_consent(&self, next: &Consent) -> Result<(), Error> {
+        let update = consent_update(&self.name, next)?;
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(update.key))
+            .update_expression(update.update_expression)
+            .set_condition_expression(update.condition_expression)
+            .set_expression_attribute_names(update.expression_attribute_names)
+            .set_expression_attribute_values(update.expression_attribute_values)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        self.meter
+            .table_write(answer.consumed_capacity.as_slice_of());
+        Ok(())
+    }
+
+    pub(crate) fn put_new(&self, item: Item) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build();
+        TransactWriteItem::builder().set_put(put.ok()).build()
+    }
+
+    fn put_idempotency(
+        &self,
+        consent: &Consent,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, Error> {
+        let until = now
+            .checked_add(REMEMBERED_FOR)
+            .map_err(|_| Error::Unreadable("clock"))?;
+        let item = Key::idempotency(&consent.client, &key.key).with([
+            ("request", text(key.request.as_str())),
+            ("consent", text(consent.id.as_str())),
+            ("ttl", moment(until)),
+        ]);
+        // An expired record may still be there: TTL deletes late, so it is judged here.
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR #ttl <= :now")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", moment(now))
+            .build();
+        Ok(TransactWriteItem::builder().set_put(put.ok()).build())
+    }
+}
+
+fn consent_item(consent: &Consent) -> Result<Item, Error> {
+    let entry = calendar::entry(consent);
+    Ok(Key::consent(&consent.client, &consent.id).with([
+        ("body", json(consent)?),
+        ("version", number(consent.version)),
+        ("calendar_day", text(entry.day)),
+        ("calendar_key", text(entry.key)),
+    ]))
+}
+
+fn link_item(consent: &Consent, link: &Digest) -> Item {
+    let mut item = Key::link(link).with([
+        ("client", text(consent.client.as_str())),
+        ("consent", text(consent.id.as_str())),
+    ]);
+    // The link outlives its use by a month, so that an old link says "expired", not "unknown".
+    let until = consent
+        .created_at
+        .checked_add(SignedDuration::from_hours(31 * 24));
+    if let Ok(until) = until {
+        item.insert("ttl".into(), moment(until));
+    }
+    item
+}
+
+fn read_consent(item: &Item) -> Result<StoredConsent, Error> {
+    let consent: Consent = get_json(item, "body")?;
+    let connection = item
+        .contains_key("connection")
+        .then(|| get_parsed(item, "connection"));
+    Ok(StoredConsent {
+        consent,
+        connection: connection.transpose()?,
+    })
+}
+
+/// The conditional update that stores the next version, alone or inside a transaction.
+pub(crate) fn consent_update(table: &str, next: &Consent) -> Result<Update, Error> {
+    let previous = next.version.saturating_sub(1);
+    let entry = calendar::entry(next);
+    let mut set =
+        "SET body = :body, version = :version, calendar_day = :day, calendar_key = :key".to_owned();
+    let mut update = Update::builder()
+        .table_name(table)
+        .set_key(Some(Key::consent(&next.client, &next.id).into_item()))
+        .condition_expression("version = :previous")
+        .expression_attribute_values(":body", json(next)?)
+        .expression_attribute_values(":version", number(next.version))
+        .expression_attribute_values(":previous", number(previous))
+        .expression_attribute_values(":day", text(entry.day))
+        .expression_attribute_values(":key", text(entry.key));
+    if let ConsentState::Valid { connection, .. } = &next.state {
+        set.push_str(", #connection = :connection");
+        update = update
+            .expression_attribute_names("#connection", "connection")
+            .expression_attribute_values(":connection", text(connection.as_str()));
+    }
+    update
+        .update_expression(set)
+        .build()
+        .map_err(|_| Error::Unreadable("consent"))
+}

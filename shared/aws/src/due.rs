@@ -1,0 +1,140 @@
+//! What is owed: the mark that makes a lost queue message harmless.
+//!
+//! A change that must lead to work leaves a mark in the same write. The mark stands on the data item
+//! and names the next step; the step's own commit replaces or removes it. The sweep queues what is
+//! overdue and moves the mark ahead, so that a step that keeps failing is not queued every minute.
+
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use jiff::{SignedDuration, Timestamp};
+use passerelle_domain::ids::{ClientId, ConnectionId};
+
+use crate::attributes::text;
+use crate::error::Error;
+use crate::table::{AsSliceOf, Key, Table, shard, sortable};
+
+/// Index partitions a kind of work is spread over.
+const SHARDS: u32 = 4;
+
+/// The queue message travels first: the sweep steps in when it has not done its work by then.
+const GRACE: SignedDuration = SignedDuration::from_secs(45);
+
+/// How long the sweep waits before it queues the same work again.
+const BACK_OFF: SignedDuration = SignedDuration::from_mins(5);
+
+/// The next step a connection is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owed {
+    /// The bank is to be read.
+    Sync,
+    /// What was read is to be scored.
+    Scoring,
+}
+
+impl Owed {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Scoring => "score",
+        }
+    }
+
+    pub(crate) fn shard_text(self, connection: &ConnectionId) -> String {
+        format!("{}#{}", self.code(), shard(connection.as_str(), SHARDS))
+    }
+}
+
+pub(crate) fn first_look(now: Timestamp) -> String {
+    sortable(now.checked_add(GRACE).unwrap_or(now))
+}
+
+impl Table {
+    /// Connections that are overdue for a step, at most `limit`; each mark moves ahead.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn take_overdue(
+        &self,
+        owed: Owed,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(ClientId, ConnectionId)>, Error> {
+        let mut taken = Vec::new();
+        for shard in 0..SHARDS {
+            let left = limit.saturating_sub(taken.len());
+            if left == 0 {
+                break;
+            }
+            for key in self.overdue_of_shard(owed, shard, now, left).await? {
+                let Some(connection) = key.connection_of() else { continue };
+                if self.push_back(key, owed, &connection.1, now).await? {
+                    taken.push(connection);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn overdue_of_shard(
+        &self,
+        owed: Owed,
+        shard: u32,
+        now: Timestamp,
+        left: usize,
+    ) -> Result<Vec<Key>, Error> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("due")
+            .key_condition_expression("due_shard = :shard AND due_at <= :now")
+            .expression_attribute_values(":shard", text(format!("{}#{shard}", owed.code())))
+            .expression_attribute_values(":now", text(sortable(now)))
+            .limit(i32::try_from(left).unwrap_or(i32::MAX))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        self.meter
+            .table_read(answer.consumed_capacity.as_slice_of());
+        Ok(answer
+            .items
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Key::of_item)
+            .collect())
+    }
+
+    /// Moves the mark ahead, unless the work was done since the index was read.
+    async fn push_back(
+        &self,
+        key: Key,
+        owed: Owed,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let later = sortable(now.checked_add(BACK_OFF).unwrap_or(now));
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .update_expression("SET due_at = :later")
+            .condition_expression("due_shard = :shard AND due_at <= :now")
+            .expression_attribute_values(":later", text(later))
+            .expression_attribute_values(":now", text(sortable(now)))
+            .expression_attribute_values(":shard", text(owed.shard_text(connection)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk);
+        match answer {
+            Ok(answer) => {
+                self.meter
+                    .table_write(answer.consumed_capacity.as_slice_of());
+                Ok(true)
+            }
+            Err(Error::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Sealed monthly pages per account, and the delta buffer that keeps a sync from writing them.
+//!
+//! A page holds a month's booked lines: canonical rows, zstd, AES-256-GCM. New lines gather in the
+//! data item and are flushed to their pages when they outgrow it. A flush writes the pages first and
+//! trims the buffer with the commit: a crash in between leaves the same rows in both places, and
+//! rows are known by their id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use jiff::Timestamp;
+use passerelle_domain::Date;
+use passerelle_domain::account::Account;
+use passerelle_domain::connection::Connection;
+use passerelle_domain::ids::{AccountId, ClientId, ConnectionId, TransactionId};
+use passerelle_domain::transaction::{PendingTransaction, Transaction};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::attributes::{Item, bytes, get_bytes, get_number, get_text, number, text};
+use crate::connections::{Claim, Loaded, open_data, read_connection};
+use crate::error::Error;
+use crate::store::Store;
+use crate::table::{AsSliceOf, Key, Month};
+use crate::vault::{DataKey, Place};
+
+/// The delta buffer is flushed when it is larger than this, sealed: two write units with the rest.
+const BUFFER_BYTES: usize = 1200;
+
+/// Stored pages never expand beyond this: a year of a very busy account is a tenth of it.
+const UNPACKED_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Changes not yet in the pages.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Delta(BTreeMap<AccountId, AccountDelta>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct AccountDelta {
+    upserts: BTreeMap<TransactionId, Transaction>,
+    vanished: BTreeMap<TransactionId, Date>,
+}
+
+impl Delta {
+    /// Adds what a reconciliation decided for an account.
+    pub fn add(
+        &mut self,
+        account: &AccountId,
+        upserts: impl IntoIterator<Item = Transaction>,
+        vanished: impl IntoIterator<Item = (TransactionId, Date)>,
+    ) {
+        let changes = self.0.entry(account.clone()).or_default();
+        for row in upserts {
+            changes.vanished.remove(&row.id);
+            changes.upserts.insert(row.id.clone(), row);
+        }
+        for (id, day) in vanished {
+            changes.upserts.remove(&id);
+            changes.vanished.insert(id, day);
+        }
+        self.0
+            .retain(|_, changes| !changes.upserts.is_empty() || !changes.vanished.is_empty());
+    }
+
+    /// Whether the buffer is large enough to be worth its pages.
+    ///
+    /// # Errors
+    /// When it cannot be written, which no valid row causes.
+    pub fn wants_flush(&self) -> Result<bool, Error> {
+        Ok(!self.0.is_empty() && pack(self)?.len() > BUFFER_BYTES)
+    }
+
+    fn by_month(&self) -> BTreeMap<(AccountId, Month), AccountDelta> {
+        let mut months: BTreeMap<(AccountId, Month), AccountDelta> = BTreeMap::new();
+        for (account, changes) in &self.0 {
+            for (id, row) in &changes.upserts {
+                let month = (account.clone(), Month::of(row.booking_date));
+                months
+                    .entry(month)
+                    .or_default()
+                    .upserts
+                    .insert(id.clone(), row.clone());
+            }
+            for (id, day) in &changes.vanished {
+                let month = (account.clone(), Month::of(*day));
+                months
+                    .entry(month)
+                    .or_default()
+                    .vanished
+                    .insert(id.clone(), *day);
+            }
+        }
+        months
+    }
+}
+
+/// A month of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Page {
+    /// Booked lines by id.
+    rows: BTreeMap<TransactionId, Transaction>,
+    /// Lines the bank served once and no longer does: kept as lineage, never counted.
+    tombstones: BTreeMap<TransactionId, Transaction>,
+}
+
+impl Page {
+    fn apply(&mut self, changes: &AccountDelta) {
+        for (id, row) in &changes.upserts {
+            self.tombstones.remove(id);
+            self.rows.insert(id.clone(), row.clone());
+        }
+        for id in changes.vanished.keys() {
+            if let Some(row) = self.rows.remove(id) {
+                self.tombstones.insert(id.clone(), row);
+            }
+        }
+    }
+}
+
+/// Everything readable of a connection.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The connection as it stands.
+    pub connection: Connection,
+    /// The `seq` of the last commit: names this state of the data.
+    pub seq: u64,
+    /// Its accounts with their booked lines, oldest first.
+    pub accounts: Vec<AccountHistory>,
+    pub(crate) key: DataKey,
+}
+
+/// One account with its lines.
+#[derive(Debug, Clone)]
+pub struct AccountHistory {
+    /// The account.
+    pub account: Account,
+    /// Booked lines, oldest first.
+    pub booked: Vec<Transaction>,
+    /// What is expected.
+    pub pending: Vec<PendingTransaction>,
+    /// The first day the bank served.
+    pub history_from: Option<Date>,
+}
+
+impl Store {
+    /// Writes the buffered changes into their pages and empties the buffer of `loaded`'s successor.
+    /// The commit that follows makes it final.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when a newer worker wrote a page first.
+    pub async fn flush(
+        &self,
+        claim: &Claim,
+        loaded: &Loaded,
+        delta: &mut Delta,
+    ) -> Result<(), Error> {
+        for ((account, month), changes) in delta.by_month() {
+            let key = Key::month(&claim.connection.client, claim.id(), &account, month);
+            let stored = self.table.get(&self.table.name, key.clone()).await?;
+            let mut page = match &stored {
+                Some(item) => open_page(claim_owner(claim), &loaded.key, item)?,
+                None => Page::default(),
+            };
+            page.apply(&changes);
+            self.put_page(claim, loaded, key, &page).await?;
+        }
+        *delta = Delta::default();
+        Ok(())
+    }
+
+    async fn put_page(
+        &self,
+        claim: &Claim,
+        loaded: &Loaded,
+        key: Key,
+        page: &Page,
+    ) -> Result<(), Error> {
+        let (client, connection) = claim_owner(claim);
+        let kind = key.sk.clone();
+        let place = Place {
+            client,
+            owner: connection.as_str(),
+            kind: &kind,
+            seq: claim.seq,
+        };
+        let sealed = loaded.key.seal(&place, &pack(page)?)?;
+        let item = key.with([("page", bytes(sealed)), ("seq", number(claim.seq))]);
+        let answer = self
+            .table
+            .client
+            .put_item()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(seq) OR seq <= :seq")
+            .expression_attribute_values(":seq", number(claim.seq))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        self.table
+            .meter
+            .table_write(answer.consumed_capacity.as_slice_of());
+        Ok(())
+    }
+
+    /// Reads everything of a connection: its gate, data item and pages in one query, and its key.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] when its key was destroyed.
+    pub async fn history(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<Option<History>, Error> {
+        let items = self.partition(client, connection).await?;
+        let find = |sk: &str| {
+            items
+                .iter()
+                .find(|item| get_text(item, "sk").is_ok_and(|it| it == sk))
+        };
+        let (Some(gate), Some(data)) = (find("G"), find("D")) else {
+            return Ok(None);
+        };
+        let key = self.vault.connection_key(client, connection, now).await?;
+        let standing = read_connection(client, connection, gate, Some(data))?;
+        let loaded = open_data(client, connection, key, data)?;
+        let mut rows = self.open_pages((client, connection), &loaded.key, &items)?;
+        for (account, changes) in &loaded.content.delta.0 {
+            rows.entry(account.clone()).or_default().apply(changes);
+        }
+        let content = loaded.content;
+        let accounts = content
+            .accounts
+            .into_iter()
+            .map(|account| AccountHistory {
+                booked: in_order(rows.remove(&account.id).unwrap_or_default()),
+                pending: content
+                    .pending
+                    .get(&account.id)
+                    .cloned()
+                    .unwrap_or_default(),
+                history_from: content.history_from.get(&account.id).copied(),
+                account,
+            })
+            .collect();
+        Ok(Some(History {
+            connection: standing,
+            seq: loaded.seq,
+            accounts,
+            key: loaded.key,
+        }))
+    }
+
+    fn open_pages(
+        &self,
+        owner: (&ClientId, &ConnectionId),
+        key: &DataKey,
+        items: &[Item],
+    ) -> Result<BTreeMap<AccountId, Page>, Error> {
+        let mut accounts: BTreeMap<AccountId, Page> = BTreeMap::new();
+        for item in items {
+            let Some(month) = get_text(item, "sk")?.strip_prefix("M#") else {
+                continue;
+            };
+            let account = month.split('#').next().unwrap_or_default();
+            let account = account.parse().map_err(|_| Error::Unreadable("page key"))?;
+            let page = open_page(owner, key, item)?;
+            let gathered = accounts.entry(account).or_default();
+            gathered.rows.extend(page.rows);
+            gathered.tombstones.extend(page.tombstones);
+        }
+        Ok(accounts)
+    }
+
+    async fn partition(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+    ) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        let mut from: Option<Item> = None;
+        loop {
+            let partition: AttributeValue = text(Key::connection_partition(client, connection));
+            let answer = self
+                .table
+                .client
+                .query()
+                .table_name(&self.table.name)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", partition)
+                .consistent_read(true)
+                .set_exclusive_start_key(from)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(Error::from_sdk)?;
+            self.table
+                .meter
+                .table_read(answer.consumed_capacity.as_slice_of());
+            items.extend(answer.items.unwrap_or_default());
+            from = answer.last_evaluated_key;
+            if from.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+fn claim_owner(claim: &Claim) -> (&ClientId, &ConnectionId) {
+    (&claim.connection.client, &claim.connection.id)
+}
+
+fn open_page(owner: (&ClientId, &ConnectionId), key: &DataKey, item: &Item) -> Result<Page, Error> {
+    let place = Place {
+        client: owner.0,
+        owner: owner.1.as_str(),
+        kind: get_text(item, "sk")?,
+        seq: get_number(item, "seq")?,
+    };
+    unpack(&key.open(&place, get_bytes(item, "page")?)?)
+}
+
+fn in_order(page: Page) -> Vec<Transaction> {
+    let ordered: BTreeSet<(Date, TransactionId)> = page
+        .rows
+        .values()
+        .map(|row| (row.booking_date, row.id.clone()))
+        .collect();
+    let mut rows = page.rows;
+    ordered
+        .into_iter()
+        .filter_map(|(_, id)| rows.remove(&id))
+        .collect()
+}
+
+/// Canonical bytes of a value, compressed.
+pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    let plain = serde_json::to_vec(value).map_err(|_| Error::Unreadable("value"))?;
+    zstd::bulk::compress(&plain, 9).map_err(|_| Error::Unreadable("value"))
+}
+
+pub(crate) fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Result<T, Error> {
+    let plain = zstd::bulk::decompress(packed, UNPACKED_LIMIT)
+        .map_err(|_| Error::Unreadable("packed value"))?;
+    serde_json::from_slice(&plain).map_err(|_| Error::Unreadable("packed value"))
+}

@@ -1,0 +1,323 @@
+//! The two tables, key by key. Nothing else in the house writes a key.
+//!
+//! # Main table
+//!
+//! `T#…` stands for `T#{client}`: the tenant opens every partition key that holds anything of a
+//! client's. Two items are reached before a tenant is known and are keyed by a SHA-256 instead: a
+//! journey link and a bank's `state`.
+//!
+//! | item | `pk` | `sk` | holds |
+//! | --- | --- | --- | --- |
+//! | consent | `T#…#N#{consent}` | `CONSENT` | the consent as JSON, `version`; `calendar_day`, `calendar_key` while it can end |
+//! | attempt pointer | `T#…#N#{consent}` | `ATTEMPT` | digest of the latest attempt's `state` |
+//! | journey link | `L#{sha256(token)}` | `LINK` | client, consent; `ttl` |
+//! | idempotency | `T#…#I#{key}` | `I` | request digest, consent; `ttl`, checked on read |
+//! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, code, token; `ttl` |
+//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, last four unattended accesses, `wheel_slot` |
+//! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed |
+//! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
+//! | customer | `T#…#U#{customer}` | `C#{connection}` | which connections are a person's |
+//! | score | `T#…#U#{customer}` | `S` | sealed analysis, the connections it was computed from |
+//! | cursor | `CURSOR#{name}` | `CURSOR` | how far the wheel and the calendar were walked |
+//!
+//! # Sparse indexes (keys only)
+//!
+//! | index | hash | range | written |
+//! | --- | --- | --- | --- |
+//! | `wheel` | `wheel_slot` = minute of the day | `pk` | once per connection |
+//! | `calendar` | `calendar_day` = `{yyyy-mm-dd}#{shard}` | `calendar_key` = end in seconds, consent | when a consent's end changes |
+//! | `due` | `due_shard` = `{kind}#{shard}` | `due_at` in seconds | with the change that owes work |
+//!
+//! # Keys table
+//!
+//! Apart, with a recovery window of one day, so that a destroyed key does not survive in a backup.
+//!
+//! | item | `pk` | `sk` | holds |
+//! | --- | --- | --- | --- |
+//! | tenant key | `T#…` | `KEY` | wrapped by KMS, encryption context `tenant` |
+//! | connection key | `T#…#C#{connection}` | `KEY` | wrapped by the tenant key |
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use passerelle_domain::ids::{AccountId, ClientId, ConnectionId, ConsentId, CustomerReference};
+use passerelle_domain::{Date, Timestamp};
+use ring::digest;
+
+use crate::attributes::{Item, text};
+use crate::clients::Clients;
+use crate::error::Error;
+use crate::meter::Meter;
+
+/// SHA-256 (hex) of something that must not be stored: a `state`, a journey token, a cookie.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of a secret text.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        Self(hex::encode(digest::digest(
+            &digest::SHA256,
+            secret.as_bytes(),
+        )))
+    }
+
+    /// The digest as hexadecimal text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// The two tables and their client. Clones share the connection; [`Table::metered`] starts a count.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub(crate) client: aws_sdk_dynamodb::Client,
+    pub(crate) name: String,
+    pub(crate) keys_name: String,
+    pub(crate) meter: Meter,
+}
+
+impl Table {
+    /// The tables by name (`TABLE_NAME`, `KEYS_TABLE_NAME`).
+    #[must_use]
+    pub fn new(clients: &Clients, name: impl Into<String>, keys_name: impl Into<String>) -> Self {
+        Self {
+            client: clients.dynamodb.clone(),
+            name: name.into(),
+            keys_name: keys_name.into(),
+            meter: Meter::default(),
+        }
+    }
+
+    /// The same tables with a fresh meter.
+    #[must_use]
+    pub fn metered(&self) -> Self {
+        Self {
+            meter: Meter::default(),
+            ..self.clone()
+        }
+    }
+
+    /// What this handle used so far.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) async fn get(&self, table: &str, key: Key) -> Result<Option<Item>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(table)
+            .set_key(Some(key.into_item()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        self.meter
+            .table_read(answer.consumed_capacity.as_slice_of());
+        Ok(answer.item)
+    }
+
+    pub(crate) async fn delete(&self, table: &str, key: Key) -> Result<(), Error> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(table)
+            .set_key(Some(key.into_item()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        self.meter
+            .table_write(answer.consumed_capacity.as_slice_of());
+        Ok(())
+    }
+}
+
+/// Lets a single optional capacity be metered like a list of them.
+pub(crate) trait AsSliceOf<T> {
+    fn as_slice_of(&self) -> &[T];
+}
+
+impl<T> AsSliceOf<T> for Option<T> {
+    fn as_slice_of(&self) -> &[T] {
+        self.as_slice()
+    }
+}
+
+/// A primary key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    pub(crate) fn consent(client: &ClientId, consent: &ConsentId) -> Self {
+        Self::new(format!("T#{client}#N#{consent}"), "CONSENT")
+    }
+
+    pub(crate) fn attempt_pointer(client: &ClientId, consent: &ConsentId) -> Self {
+        Self::new(format!("T#{client}#N#{consent}"), "ATTEMPT")
+    }
+
+    pub(crate) fn link(token: &Digest) -> Self {
+        Self::new(format!("L#{}", token.as_str()), "LINK")
+    }
+
+    pub(crate) fn idempotency(client: &ClientId, key: &str) -> Self {
+        Self::new(format!("T#{client}#I#{key}"), "I")
+    }
+
+    pub(crate) fn attempt(state: &Digest) -> Self {
+        Self::new(format!("S#{}", state.as_str()), "S")
+    }
+
+    pub(crate) fn gate(client: &ClientId, connection: &ConnectionId) -> Self {
+        Self::new(Self::connection_partition(client, connection), "G")
+    }
+
+    pub(crate) fn data(client: &ClientId, connection: &ConnectionId) -> Self {
+        Self::new(Self::connection_partition(client, connection), "D")
+    }
+
+    pub(crate) fn month(
+        client: &ClientId,
+        connection: &ConnectionId,
+        account: &AccountId,
+        month: Month,
+    ) -> Self {
+        Self::new(
+            Self::connection_partition(client, connection),
+            format!("M#{account}#{month}"),
+        )
+    }
+
+    pub(crate) fn customer_connection(
+        client: &ClientId,
+        customer: &CustomerReference,
+        connection: &ConnectionId,
+    ) -> Self {
+        Self::new(
+            Self::customer_partition(client, customer),
+            format!("C#{connection}"),
+        )
+    }
+
+    pub(crate) fn score(client: &ClientId, customer: &CustomerReference) -> Self {
+        Self::new(Self::customer_partition(client, customer), "S")
+    }
+
+    pub(crate) fn cursor(name: &str) -> Self {
+        Self::new(format!("CURSOR#{name}"), "CURSOR")
+    }
+
+    pub(crate) fn tenant_key(client: &ClientId) -> Self {
+        Self::new(format!("T#{client}"), "KEY")
+    }
+
+    pub(crate) fn connection_key(client: &ClientId, connection: &ConnectionId) -> Self {
+        Self::new(Self::connection_partition(client, connection), "KEY")
+    }
+
+    pub(crate) fn connection_partition(client: &ClientId, connection: &ConnectionId) -> String {
+        format!("T#{client}#C#{connection}")
+    }
+
+    pub(crate) fn customer_partition(client: &ClientId, customer: &CustomerReference) -> String {
+        format!("T#{client}#U#{customer}")
+    }
+
+    pub(crate) fn of_item(item: &Item) -> Option<Self> {
+        let part = |name: &str| item.get(name)?.as_s().ok().cloned();
+        Some(Self {
+            pk: part("pk")?,
+            sk: part("sk")?,
+        })
+    }
+
+    /// The client and connection a partition key names, for index entries.
+    pub(crate) fn connection_of(&self) -> Option<(ClientId, ConnectionId)> {
+        let (client, connection) = self.pk.strip_prefix("T#")?.rsplit_once("#C#")?;
+        Some((client.parse().ok()?, connection.parse().ok()?))
+    }
+
+    /// The client and consent a partition key names, for index entries.
+    pub(crate) fn consent_of(&self) -> Option<(ClientId, ConsentId)> {
+        let (client, consent) = self.pk.strip_prefix("T#")?.rsplit_once("#N#")?;
+        Some((client.parse().ok()?, consent.parse().ok()?))
+    }
+
+    pub(crate) fn into_item(self) -> Item {
+        Item::from([
+            ("pk".to_owned(), text(self.pk)),
+            ("sk".to_owned(), text(self.sk)),
+        ])
+    }
+
+    pub(crate) fn with(
+        self,
+        attributes: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Item {
+        let mut item = self.into_item();
+        item.extend(
+            attributes
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        item
+    }
+}
+
+/// A calendar month, the unit a page covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month {
+    year: i16,
+    month: i8,
+}
+
+impl Month {
+    /// The month a day lies in.
+    #[must_use]
+    pub fn of(day: Date) -> Self {
+        Self {
+            year: day.year(),
+            month: day.month(),
+        }
+    }
+}
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+/// A moment as index text: twelve digits sort like the moments do.
+pub(crate) fn sortable(moment: Timestamp) -> String {
+    format!("{:012}", moment.as_second().max(0))
+}
+
+/// Spreads keys over `count` index partitions.
+pub(crate) fn shard(text: &str, count: u32) -> u32 {
+    spread(text) % count.max(1)
+}
+
+/// A number that spreads evenly and stays the same for ever: slots are written once.
+pub(crate) fn spread(text: &str) -> u32 {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref()
+        .iter()
+        .take(4)
+        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte))
+}
