@@ -1,1 +1,32 @@
-//! What every function needs around its use case: settings, caller, problems, SQS batches, telemetry, pages.
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod caller;
+mod clock;
+mod correlation;
+mod edge;
+mod entropy;
+mod environment;
+mod event;
+mod function;
+mod gateway;
+mod input;
+pub mod pages;
+mod problem;
+pub mod telemetry;
+mod visitor;
+mod work;
+
+pub use caller::{Caller, TenantClaim};
+pub use clock::Clock;
+pub use correlation::Correlation;
+pub use entropy::entropy;
+pub use environment::{Environment, StartError};
+pub use function::{Function, run};
+pub use input::{BODY_LIMIT, Form, Json, Path, Query};
+pub use problem::{Code, FieldError, Place, Problem};
+pub use visitor::{OwnAddress, Visitor};
+pub use work::{Tick, Work, WorkError};
+
+/// What [`run`] and [`Function::answer`] end with when the platform is told of an error.
+pub use lambda_runtime::Error;

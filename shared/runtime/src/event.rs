@@ -1,0 +1,86 @@
+//! Tells the kinds of events apart.
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::sqs::SqsEvent;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::batch::NoMessageId;
+use crate::work::Tick;
+
+/// An event of a kind we know.
+pub(crate) enum Event {
+    /// API Gateway HTTP API, payload format 2.0.
+    Http(Box<ApiGatewayV2httpRequest>),
+    /// A batch of SQS messages.
+    Queue(SqsEvent),
+    /// EventBridge (Scheduler or rule).
+    Tick(Tick),
+}
+
+/// Why an event is not answered. None is worth a retry by itself, except a tick's failed work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EventError {
+    /// A shape nobody sends.
+    #[error(
+        "the event is neither an HTTP API request (payload 2.0) nor a queue batch nor a schedule's \
+         call: check what triggers this function"
+    )]
+    Unknown,
+    /// A known shape that cannot be read.
+    #[error("the {kind} event cannot be read")]
+    Unreadable {
+        /// Which kind.
+        kind: &'static str,
+        /// Why not; told apart so that nothing of the event is repeated.
+        category: serde_json::error::Category,
+    },
+    /// A known event for another function.
+    #[error("the function {function} has no {trigger} trigger: check template.yaml")]
+    NoSuchTrigger {
+        /// This function.
+        function: &'static str,
+        /// What came.
+        trigger: &'static str,
+    },
+    /// The work of a tick failed; the log says why.
+    #[error("the scheduled work failed: the log says why")]
+    TickFailed,
+    /// A record that cannot be reported.
+    #[error(transparent)]
+    NoMessageId(#[from] NoMessageId),
+}
+
+impl Event {
+    /// Reads an event.
+    pub(crate) fn read(event: Value) -> Result<Self, EventError> {
+        if event.pointer("/requestContext/http").is_some() {
+            return read(event, "HTTP API").map(|event| Self::Http(Box::new(event)));
+        }
+        if event
+            .pointer("/Records/0/eventSource")
+            .and_then(Value::as_str)
+            == Some("aws:sqs")
+        {
+            return read(event, "queue").map(Self::Queue);
+        }
+        if event.get("detail-type").and_then(Value::as_str) == Some("Scheduled Event") {
+            let call: ScheduledEvent = read(event, "schedule")?;
+            return Ok(Self::Tick(Tick { at: call.time }));
+        }
+        Err(EventError::Unknown)
+    }
+}
+
+#[derive(Deserialize)]
+struct ScheduledEvent {
+    time: Timestamp,
+}
+
+fn read<T: serde::de::DeserializeOwned>(event: Value, kind: &'static str) -> Result<T, EventError> {
+    serde_json::from_value(event).map_err(|error| EventError::Unreadable {
+        kind,
+        category: error.classify(),
+    })
+}

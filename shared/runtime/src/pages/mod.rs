@@ -1,0 +1,216 @@
+//! Pages for people: one layout, one stylesheet, no script.
+//!
+//! A page is read on a phone held sideways in a train, by a screen reader, at 400 % zoom or in a
+//! high-contrast mode, so the layout is one column of plain elements (WCAG 2.2 level AA).
+//!
+//! # Leaving for the bank
+//! Chromium applies `form-action` to every redirect that follows a form. Our forms post to ourselves
+//! only (`form-action 'self'`), so a `POST` must never end at the bank: answer it with a 303 to a page
+//! of ours, and put the bank's address there as a plain link. A link is no form, and the person sees
+//! where they are about to go.
+
+mod messages;
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::locale::Locale;
+use ring::digest::{SHA256, digest};
+
+pub use messages::{Messages, Words};
+
+use crate::problem::{Code, Problem};
+
+/// Longest time between two looks of a page that waits, in seconds.
+pub const REFRESH_SECONDS: u8 = 4;
+
+/// No script, no foreign anything; forms post to ourselves only.
+const CONTENT_SECURITY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
+                                base-uri 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = include_str!("style.css");
+
+static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
+    Messages::compiled(&[
+        (Locale::Fr, include_str!("../../messages/fr.toml")),
+        (Locale::En, include_str!("../../messages/en.toml")),
+    ])
+});
+
+/// The stylesheet's address. It changes with the content, so that it can be kept for a year.
+static STYLE_ADDRESS: LazyLock<String> = LazyLock::new(|| {
+    let digest = digest(&SHA256, STYLE.as_bytes());
+    let version: String = digest
+        .as_ref()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("/assets/passerelle.css?v={version}")
+});
+
+/// The words every page shares: months, layout, what to say when something goes wrong.
+#[must_use]
+pub fn words(locale: Locale) -> Words<'static> {
+    MESSAGES.words(locale)
+}
+
+/// Where a person can go next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What it says.
+    pub label: String,
+    /// Where it leads: `https://…` or an address of ours beginning with `/`.
+    pub href: String,
+}
+
+/// What a page is, around its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell<'a> {
+    /// The language of every word on it.
+    pub locale: Locale,
+    /// Its one heading, and its name in the browser.
+    pub title: &'a str,
+    /// Loads itself again after [`REFRESH_SECONDS`], for a page that waits.
+    pub refreshes: bool,
+}
+
+#[derive(Template)]
+#[template(path = "layout.html")]
+struct Layout<'a> {
+    words: Words<'static>,
+    title: &'a str,
+    style: &'a str,
+    refresh_seconds: Option<u8>,
+    content: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct Notice<'a> {
+    paragraphs: &'a [&'a str],
+    action: Option<&'a Link>,
+}
+
+/// Shows a content inside the layout.
+pub fn page(shell: &Shell<'_>, content: &impl Template) -> Response {
+    let html = content.render().and_then(|content| {
+        Layout {
+            words: words(shell.locale),
+            title: shell.title,
+            style: &STYLE_ADDRESS,
+            refresh_seconds: shell.refreshes.then_some(REFRESH_SECONDS),
+            content: &content,
+        }
+        .render()
+    });
+    match html {
+        Ok(html) => (
+            [
+                (CONTENT_TYPE, "text/html; charset=utf-8"),
+                (CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
+            ],
+            html,
+        )
+            .into_response(),
+        Err(cause) => Problem::internal(&cause).into_response(),
+    }
+}
+
+/// A page that says one thing: an ending, wherever it happens. The text may hold several paragraphs,
+/// separated by line ends. The status is 200; put another in front with `(status, notice(…))`.
+#[must_use]
+pub fn notice(locale: Locale, title: &str, text: &str, action: Option<(&str, &str)>) -> Response {
+    let paragraphs: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+    let action = action.map(|(label, href)| Link {
+        label: label.to_owned(),
+        href: href.to_owned(),
+    });
+    let shell = Shell {
+        locale,
+        title,
+        refreshes: false,
+    };
+    page(
+        &shell,
+        &Notice {
+            paragraphs: &paragraphs,
+            action: action.as_ref(),
+        },
+    )
+}
+
+/// What a person reads where a program reads a problem.
+pub(crate) fn problem(locale: Locale, code: Code, request_id: &CorrelationId) -> Response {
+    let words = words(locale);
+    let kind = match code {
+        Code::LinkExpired => "link-expired",
+        Code::NotFound | Code::MethodNotAllowed => "not-found",
+        Code::BankUnavailable => "bank-unavailable",
+        Code::Unavailable | Code::Internal | Code::RateLimited | Code::InProgress => "try-again",
+        Code::InvalidCallback => "invalid-callback",
+        Code::Unauthenticated | Code::ScopeMissing | Code::PurposeNotGranted => "not-allowed",
+        Code::Conflict | Code::IdempotencyKeyReused => "does-not-fit",
+        Code::InvalidRequest
+        | Code::InvalidBody
+        | Code::InvalidQuery
+        | Code::BodyTooLarge
+        | Code::UnsupportedMediaType => "unreadable",
+    };
+    let reference = words.fill("problem.reference", &[("request", request_id.as_str())]);
+    let text = words.text(&format!("problem.{kind}.text"));
+    notice(
+        locale,
+        words.text(&format!("problem.{kind}.title")),
+        &format!("{text}\n{reference}"),
+        None,
+    )
+}
+
+/// The routes of what pages load: `GET /assets/passerelle.css`. One function serves them for all.
+#[must_use]
+pub fn assets<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new().route(
+        "/assets/passerelle.css",
+        get(async || {
+            let headers = [
+                (CONTENT_TYPE, "text/css; charset=utf-8"),
+                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ];
+            (headers, STYLE)
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_say_the_same_things() {
+        assert_eq!(MESSAGES.differences(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_code_has_words_for_people() {
+        for code in Code::ALL {
+            for locale in [Locale::Fr, Locale::En] {
+                let request_id = CorrelationId::from_entropy([7; 16]);
+                let page = problem(locale, code, &request_id);
+                let body = axum::body::to_bytes(page.into_body(), usize::MAX);
+                let body = futures::executor::block_on(body).unwrap();
+                let html = std::str::from_utf8(&body).unwrap();
+                assert!(!html.contains('⟦'), "{code:?} {locale:?}\n{html}");
+                assert!(html.contains(request_id.as_str()));
+            }
+        }
+    }
+}
