@@ -49,6 +49,8 @@ pub struct Content {
     pub seen: BTreeMap<AccountId, Vec<SeenLine>>,
     /// The first day the bank served, per account.
     pub history_from: BTreeMap<AccountId, Date>,
+    /// The day of the last committed sync, by the bank's calendar.
+    pub synced_on: Option<Date>,
     /// Changes not yet flushed to the monthly pages.
     pub delta: Delta,
     /// The person who made the connection, while their request still stands.

@@ -65,7 +65,9 @@ impl Table {
                 break;
             }
             for key in self.overdue_of_shard(owed, shard, now, left).await? {
-                let Some(connection) = key.connection_of() else { continue };
+                let Some(connection) = key.connection_of() else {
+                    continue;
+                };
                 if self.push_back(key, owed, &connection.1, now).await? {
                     taken.push(connection);
                 }

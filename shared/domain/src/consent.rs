@@ -184,6 +184,8 @@ pub struct Consent {
     pub duration: SignedDuration,
     /// The language of the pages.
     pub locale: Locale,
+    /// The name the person knows the client by; the client's id where it gave none.
+    pub brand: Option<String>,
     /// Where the person goes at the end: an address of the client's.
     pub return_url: Option<String>,
     /// When the client opened it.
@@ -388,6 +390,7 @@ mod tests {
             ],
             duration: DEFAULT_DURATION,
             locale: Locale::Fr,
+            brand: None,
             return_url: None,
             created_at: Timestamp::UNIX_EPOCH,
             state: ConsentState::Received {

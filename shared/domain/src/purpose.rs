@@ -111,24 +111,52 @@ impl Purpose {
 
 /// The purposes a client offers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Catalogue(Vec<Purpose>);
+pub struct Catalogue {
+    #[serde(rename = "purpose", default)]
+    purposes: Vec<Purpose>,
+}
 
 impl Catalogue {
+    /// The catalogue a client has until it brings its own: `catalogue.toml`, data reviewed like code.
+    #[must_use]
+    pub fn standard() -> Self {
+        // A test reads the same file, so the empty catalogue (nothing may be read) never ships.
+        toml::from_str(include_str!("catalogue.toml")).unwrap_or_default()
+    }
+
     /// A catalogue of these purposes.
     #[must_use]
     pub fn new(purposes: Vec<Purpose>) -> Self {
-        Self(purposes)
+        Self { purposes }
     }
 
     /// The purpose with this code.
     #[must_use]
     pub fn find(&self, code: &PurposeCode) -> Option<&Purpose> {
-        self.0.iter().find(|purpose| purpose.code == *code)
+        self.purposes.iter().find(|purpose| purpose.code == *code)
     }
 
     /// The codes, in catalogue order.
     pub fn codes(&self) -> impl Iterator<Item = &PurposeCode> {
-        self.0.iter().map(|purpose| &purpose.code)
+        self.purposes.iter().map(|purpose| &purpose.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_catalogue_explains_every_purpose_in_both_languages() {
+        let catalogue = Catalogue::standard();
+        assert!(catalogue.codes().count() >= 5);
+        for purpose in &catalogue.purposes {
+            assert!(!purpose.reads.is_empty(), "{} reads nothing", purpose.code);
+            for locale in [Locale::Fr, Locale::En] {
+                let text = purpose.texts.get(&locale).expect("a text per language");
+                assert!(!text.title.is_empty() && !text.explanation.is_empty());
+                assert!(!text.if_refused.is_empty());
+            }
+        }
     }
 }
