@@ -30,7 +30,6 @@ impl Caller {
     /// The layer that says which claim names the client:
     /// `router.layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))`. Without it the claim is
     /// `client_id` (RFC 9068).
-    #[must_use]
     pub fn claimed_by(claim: impl Into<Arc<str>>) -> Extension<TenantClaim> {
         Extension(TenantClaim(claim.into()))
     }

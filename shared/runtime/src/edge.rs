@@ -78,9 +78,9 @@ pub(crate) async fn answer(
 }
 
 /// The answer to a request that could not even be built.
-pub(crate) fn refused(problem: Problem) -> Response {
+pub(crate) fn refused(service: &'static str, problem: Problem) -> Response {
     let correlation = Correlation::fresh();
-    let span = tracing::info_span!("request", correlation_id = correlation.0.as_str());
+    let span = tracing::info_span!("request", service, correlation_id = correlation.0.as_str());
     let _entered = span.enter();
     let response = completed(
         problem.into_response(),

@@ -11,8 +11,9 @@ use crate::work::Tick;
 
 /// An event of a kind we know.
 pub(crate) enum Event {
-    /// API Gateway HTTP API, payload format 2.0.
-    Http(Box<ApiGatewayV2httpRequest>),
+    /// API Gateway HTTP API, payload format 2.0. Somebody waits for the answer, so one that cannot be
+    /// read (a header no HTTP library takes, for instance) is answered too.
+    Http(Result<Box<ApiGatewayV2httpRequest>, EventError>),
     /// A batch of SQS messages.
     Queue(SqsEvent),
     /// EventBridge (Scheduler or rule).
@@ -56,7 +57,7 @@ impl Event {
     /// Reads an event.
     pub(crate) fn read(event: Value) -> Result<Self, EventError> {
         if event.pointer("/requestContext/http").is_some() {
-            return read(event, "HTTP API").map(|event| Self::Http(Box::new(event)));
+            return Ok(Self::Http(read(event, "HTTP API").map(Box::new)));
         }
         if event
             .pointer("/Records/0/eventSource")

@@ -106,13 +106,12 @@ impl Function {
         match Event::read(event)? {
             Event::Http(event) => {
                 let router = self.router.clone().ok_or(self.no_trigger("HTTP"))?;
-                let response = match gateway::request(*event) {
+                let request = event
+                    .map_err(|error| unreadable(&error))
+                    .and_then(|event| gateway::request(*event).map_err(|error| unreadable(&error)));
+                let response = match request {
                     Ok(request) => edge::answer(self.name, router, request).await,
-                    Err(unreadable) => edge::refused(
-                        Problem::new(Code::InvalidRequest)
-                            .with_detail(unreadable.to_string())
-                            .caused_by(&unreadable),
-                    ),
+                    Err(problem) => edge::refused(self.name, problem),
                 };
                 Ok(serde_json::to_value(gateway::response(response).await?)?)
             }
@@ -169,6 +168,10 @@ impl Function {
         .instrument(span)
         .await
     }
+}
+
+fn unreadable(cause: &(dyn std::error::Error + 'static)) -> Problem {
+    Problem::new(Code::InvalidRequest).caused_by(cause)
 }
 
 /// Runs a function under the Lambda Runtime API until the platform ends it. Starts the log.

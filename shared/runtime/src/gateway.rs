@@ -115,9 +115,10 @@ fn address(path: &str, query: Option<&str>) -> Result<Uri, Unreadable> {
     Uri::try_from(text).map_err(Unreadable::Address)
 }
 
+/// Keeps what RFC 3986 allows in both a path and a query, and what is encoded already.
 fn push_encoded(text: &mut String, part: &str) {
     for byte in part.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'?' | b'\\') {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte) {
             text.push(char::from(byte));
         } else {
             text.push_str(&format!("%{byte:02X}"));

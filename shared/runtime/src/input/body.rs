@@ -67,7 +67,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Form<T> {
             .map(Self)
             .map_err(|error| {
                 let misfit = misfit(&error.inner().to_string());
-                let name = parameter(error.path(), misfit.missing.as_deref());
+                let name = parameter(error.path(), misfit.field.as_deref());
                 Problem::new(Code::InvalidBody)
                     .with_error(FieldError::parameter(name, misfit.detail))
             })
@@ -104,7 +104,7 @@ fn unfit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Problem
     match error.classify() {
         Category::Data => {
             let misfit = misfit(&error.to_string());
-            Problem::invalid_body(pointer(path, misfit.missing.as_deref()), misfit.detail)
+            Problem::invalid_body(pointer(path, misfit.field.as_deref()), misfit.detail)
         }
         Category::Syntax | Category::Eof | Category::Io => not_json(error),
     }

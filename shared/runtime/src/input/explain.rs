@@ -10,8 +10,8 @@ const NAME_LIMIT: usize = 64;
 
 /// What does not fit, told from the message of a deserialisation error.
 pub(super) struct Misfit {
-    /// The field that is missing, for a missing field: it is not in the path.
-    pub missing: Option<String>,
+    /// The field that is missing or there twice: it is not in the path. A name of ours, never input.
+    pub field: Option<String>,
     /// What was expected.
     pub detail: String,
 }
@@ -24,7 +24,7 @@ pub(super) fn misfit(message: &str) -> Misfit {
         .and_then(|end| message.get(..end))
         .unwrap_or(message);
     let without_field = |detail: String| Misfit {
-        missing: None,
+        field: None,
         detail,
     };
     let expected = message
@@ -32,8 +32,14 @@ pub(super) fn misfit(message: &str) -> Misfit {
         .and_then(|start| message.get(start + ", expected ".len()..));
     if let Some(rest) = message.strip_prefix("missing field `") {
         return Misfit {
-            missing: rest.strip_suffix('`').map(str::to_owned),
+            field: rest.strip_suffix('`').map(str::to_owned),
             detail: "this field is required".to_owned(),
+        };
+    }
+    if let Some(rest) = message.strip_prefix("duplicate field `") {
+        return Misfit {
+            field: rest.strip_suffix('`').map(str::to_owned),
+            detail: "this field is there twice".to_owned(),
         };
     }
     if message.starts_with("unknown field ") {
@@ -47,9 +53,6 @@ pub(super) fn misfit(message: &str) -> Misfit {
             Some(values) => format!("expected {values}"),
             None => "this value is not known".to_owned(),
         });
-    }
-    if message.starts_with("duplicate field ") {
-        return without_field("this field is there twice".to_owned());
     }
     if message.starts_with("invalid type: ") || message.starts_with("invalid value: ") {
         return without_field(match expected.and_then(in_plain_words) {
@@ -84,8 +87,9 @@ fn in_plain_words(expected: &str) -> Option<&str> {
     }
 }
 
-/// The path of a field as a JSON pointer in URI fragment form.
-pub(super) fn pointer(path: &Path, missing: Option<&str>) -> String {
+/// The path of a field as a JSON pointer in URI fragment form. `unreached` is the field the path
+/// stops short of.
+pub(super) fn pointer(path: &Path, unreached: Option<&str>) -> String {
     let mut pointer = String::from("#");
     for segment in path {
         match segment {
@@ -95,7 +99,7 @@ pub(super) fn pointer(path: &Path, missing: Option<&str>) -> String {
             Segment::Unknown => {}
         }
     }
-    if let Some(name) = missing {
+    if let Some(name) = unreached {
         push(&mut pointer, name);
     }
     pointer
@@ -123,12 +127,12 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 /// The name of a parameter from a path of one segment.
-pub(super) fn parameter(path: &Path, missing: Option<&str>) -> String {
+pub(super) fn parameter(path: &Path, unreached: Option<&str>) -> String {
     let named = path.iter().find_map(|segment| match segment {
         Segment::Map { key } => Some(key.as_str()),
         _ => None,
     });
-    missing.or(named).map(shown).unwrap_or_default()
+    unreached.or(named).map(shown).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
             .map(Self)
             .map_err(|error| {
                 let misfit = misfit(&error.inner().to_string());
-                let name = parameter(error.path(), misfit.missing.as_deref());
+                let name = parameter(error.path(), misfit.field.as_deref());
                 Problem::invalid_query(name, misfit.detail)
             })
     }

@@ -173,7 +173,6 @@ pub(crate) fn problem(locale: Locale, code: Code, request_id: &CorrelationId) ->
 }
 
 /// The routes of what pages load: `GET /assets/passerelle.css`. One function serves them for all.
-#[must_use]
 pub fn assets<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
