@@ -1,1 +1,30 @@
-//! A bank that behaves like a real one: ledger, login, approval, Berlin Group facade.
+#![doc = include_str!("../README.md")]
+
+mod bank;
+mod bank_day;
+mod berlin_group;
+mod consent;
+mod error;
+mod ledger;
+mod oauth;
+mod pages;
+mod people;
+mod state;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use crate::bank::{Bank, BankSettings, Clock};
+pub use crate::error::SandboxError;
+pub use crate::people::Person;
+
+/// Everything the bank serves: its pages, its authorisation server, its façades. Mount it anywhere,
+/// as long as [`BankSettings::base_url`] is the address it is mounted at.
+pub fn router(bank: Arc<Bank>) -> Router {
+    Router::new()
+        .merge(pages::routes())
+        .merge(oauth::routes())
+        .merge(berlin_group::routes())
+        .with_state(bank)
+}

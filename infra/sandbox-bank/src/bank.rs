@@ -1,0 +1,183 @@
+//! The bank: its people, its clock, its memory.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use ring::hmac;
+use url::Url;
+
+use crate::bank_day;
+use crate::error::SandboxError;
+use crate::ledger::LedgerAccount;
+use crate::people::{Member, Person, Population};
+use crate::state::State;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a bank opens.
+#[derive(Clone)]
+pub struct BankSettings {
+    /// The address the router is mounted at, as browsers and third parties see it.
+    pub base_url: Url,
+    /// The same seed gives the same people with the same movements.
+    pub seed: u64,
+    /// Tells the time.
+    pub clock: Clock,
+    /// A folder of persona files to import, if any.
+    pub personae: Option<PathBuf>,
+    /// Where the state is kept over a restart; `None` keeps it in memory.
+    pub state: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for BankSettings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("BankSettings")
+            .field("base_url", &self.base_url.as_str())
+            .field("seed", &self.seed)
+            .field("personae", &self.personae)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bank that is open.
+pub struct Bank {
+    base: String,
+    clock: Clock,
+    key: hmac::Key,
+    population: Population,
+    state_file: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+impl std::fmt::Debug for Bank {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Bank")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bank {
+    /// Opens the bank: imports the persona files and finds its state again.
+    ///
+    /// # Errors
+    /// [`SandboxError`] naming the file that cannot be used.
+    pub fn new(settings: BankSettings) -> Result<Self, SandboxError> {
+        let now = (settings.clock)();
+        let state = match &settings.state {
+            Some(path) => State::load(path, now)?,
+            None => State::new(now),
+        };
+        let population = Population::new(
+            settings.seed,
+            bank_day::day_at(state.opened_at),
+            settings.personae.as_deref(),
+        )?;
+        // Ids differ between two lives of a bank that kept no state, so that one life's token is
+        // never taken for another's; with a clock under control they still replay exactly.
+        let secret = format!("{}|{}", settings.seed, state.opened_at);
+        let bank = Self {
+            base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
+            clock: settings.clock,
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+            population,
+            state_file: settings.state,
+            state: Mutex::new(state),
+        };
+        // Written at once: the day the ledgers are dated from must not move with a restart.
+        bank.change(|_| ())?;
+        Ok(bank)
+    }
+
+    /// Everybody who can log in, in the order of the login page.
+    #[must_use]
+    pub fn people(&self) -> Vec<Person> {
+        self.population
+            .members()
+            .map(|member| member.person.clone())
+            .collect()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(crate) fn today(&self) -> Date {
+        bank_day::day_at(self.now())
+    }
+
+    /// An absolute address of the bank's.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The path part of an address of the bank's, as `_links` carry it.
+    pub(crate) fn path(&self, path: &str) -> String {
+        let prefix = Url::parse(&self.base)
+            .map(|base| base.path().trim_end_matches('/').to_owned())
+            .unwrap_or_default();
+        format!("{prefix}{path}")
+    }
+
+    pub(crate) fn member(&self, login: &str) -> Option<&Member> {
+        self.population.member(login)
+    }
+
+    /// A person's accounts as of today.
+    pub(crate) fn accounts_of(&self, login: &str) -> Vec<LedgerAccount> {
+        self.member(login)
+            .map(|member| self.population.accounts(member, self.today()))
+            .unwrap_or_default()
+    }
+
+    /// Looks at the state.
+    pub(crate) fn look<T>(&self, reading: impl FnOnce(&State) -> T) -> T {
+        reading(&self.lock())
+    }
+
+    /// Changes the state and writes it down before anybody hears of the change.
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut State) -> T,
+    ) -> Result<T, SandboxError> {
+        let now = self.now();
+        let mut state = self.lock();
+        let outcome = change(&mut state);
+        state.forget_the_past(now);
+        if let Some(path) = &self.state_file {
+            state.save(path)?;
+        }
+        Ok(outcome)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A fresh id or secret of 256 bits.
+    pub(crate) fn fresh(&self, state: &mut State, kind: &str) -> String {
+        state.issued += 1;
+        self.derive(&format!("{kind}|{}", state.issued))
+    }
+
+    /// The same text for the same purpose, unguessable from outside.
+    pub(crate) fn derive(&self, purpose: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, purpose.as_bytes()))
+    }
+
+    /// The id of an account inside one consent: another consent knows it by another name.
+    pub(crate) fn resource_id(&self, consent: &str, account_key: &str) -> String {
+        self.derive(&format!("resource|{consent}|{account_key}"))
+            .chars()
+            .take(32)
+            .collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! The Berlin Group NextGenPSD2 1.3 façade: consents and account data.
+
+mod access;
+mod consents;
+mod documents;
+mod refusal;
+mod request_id;
+mod window;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use serde_json::{Value, json};
+
+use crate::bank::Bank;
+use crate::berlin_group::access::{GrantedAccess, Resource};
+use crate::berlin_group::refusal::Refusal;
+use crate::berlin_group::window::{PAGE_LENGTH, Window};
+use crate::ledger::LedgerAccount;
+use crate::people::Behaviour;
+
+/// The façade's routes.
+pub(crate) fn routes() -> Router<Arc<Bank>> {
+    Router::new()
+        .merge(consents::routes())
+        .route("/v1/accounts", get(accounts))
+        .route("/v1/accounts/{account}", get(account))
+        .route("/v1/accounts/{account}/balances", get(balances))
+        .route("/v1/accounts/{account}/transactions", get(transactions))
+        .route("/v1/{*rest}", axum::routing::any(nowhere))
+        .layer(middleware::from_fn(request_id::demand))
+}
+
+type Parameters = Query<BTreeMap<String, String>>;
+
+async fn nowhere() -> Refusal {
+    Refusal::ResourceUnknown
+}
+
+async fn accounts(
+    State(bank): State<Arc<Bank>>,
+    headers: HeaderMap,
+    Query(parameters): Parameters,
+) -> Result<Response, Refusal> {
+    let access = GrantedAccess::of(&bank, &headers)?;
+    refuse_if_down(&access)?;
+    let with_balance = read_flag(&parameters, "withBalance")?;
+    access.count(&bank, Resource::Accounts)?;
+    let listed: Vec<Value> = if access.behaviour == Behaviour::NoAccount {
+        Vec::new()
+    } else {
+        access
+            .accounts
+            .iter()
+            .map(|account| documents::account(&bank, &access, account, with_balance))
+            .collect()
+    };
+    Ok(Json(json!({ "accounts": listed })).into_response())
+}
+
+async fn account(
+    State(bank): State<Arc<Bank>>,
+    headers: HeaderMap,
+    Path(resource): Path<String>,
+    Query(parameters): Parameters,
+) -> Result<Response, Refusal> {
+    let access = GrantedAccess::of(&bank, &headers)?;
+    refuse_if_down(&access)?;
+    let with_balance = read_flag(&parameters, "withBalance")?;
+    let account = access.account(&bank, &resource)?;
+    access.count(&bank, Resource::Account(&account.key))?;
+    let document = documents::account(&bank, &access, account, with_balance);
+    Ok(Json(json!({ "account": document })).into_response())
+}
+
+async fn balances(
+    State(bank): State<Arc<Bank>>,
+    headers: HeaderMap,
+    Path(resource): Path<String>,
+) -> Result<Response, Refusal> {
+    let access = GrantedAccess::of(&bank, &headers)?;
+    refuse_if_down(&access)?;
+    let account = access.account(&bank, &resource)?;
+    access.count(&bank, Resource::Balances(&account.key))?;
+    Ok(Json(json!({
+        "account": documents::account_reference(account),
+        "balances": documents::balances(account, bank.today()),
+    }))
+    .into_response())
+}
+
+async fn transactions(
+    State(bank): State<Arc<Bank>>,
+    headers: HeaderMap,
+    Path(resource): Path<String>,
+    Query(parameters): Parameters,
+) -> Result<Response, Refusal> {
+    let access = GrantedAccess::of(&bank, &headers)?;
+    refuse_if_down(&access)?;
+    let account = access.account(&bank, &resource)?;
+    let window = Window::read(&bank, &access, account, &parameters)?;
+    match access.behaviour {
+        Behaviour::Nonsense => return Ok(Html("<h1>Maintenance</h1>").into_response()),
+        Behaviour::RateLimited => return Err(Refusal::AccessExceeded),
+        Behaviour::HalfPage if window.offset > 0 => return Err(Refusal::Internal),
+        _ => {}
+    }
+    // A page that continues is part of the access its first page was.
+    if window.offset == 0 {
+        access.count(&bank, Resource::Transactions(&account.key))?;
+    }
+    Ok(Json(page(&bank, &access, account, &resource, &window)).into_response())
+}
+
+/// One page of movements, newest first.
+fn page(
+    bank: &Bank,
+    access: &GrantedAccess,
+    account: &LedgerAccount,
+    resource: &str,
+    window: &Window,
+) -> Value {
+    let booked: Vec<_> = account
+        .booked
+        .iter()
+        .rev()
+        .filter(|_| window.status.wants_booked())
+        .filter(|line| line.booking_date.is_some_and(|day| window.holds(day)))
+        .collect();
+    let length = page_length(access.behaviour);
+    let mut shown: Vec<Value> = booked
+        .iter()
+        .skip(window.offset)
+        .take(length)
+        .map(|line| documents::transaction(line))
+        .collect();
+    if access.behaviour == Behaviour::UnreadableAmount
+        && let Some(Value::Object(first)) = shown.first_mut()
+    {
+        first.insert(
+            "transactionAmount".to_owned(),
+            json!({"amount": "douze", "currency": "EUR"}),
+        );
+    }
+    let path = bank.path(&format!("/v1/accounts/{resource}"));
+    let mut links = json!({"account": {"href": path}});
+    let end = window.offset + length;
+    if end < booked.len() {
+        let next = match access.behaviour {
+            Behaviour::Circle if window.offset > 0 => window.offset,
+            _ => end,
+        };
+        let key = window.continuation(bank, account, next);
+        let href = match access.behaviour {
+            Behaviour::ForeignLink => {
+                format!("https://elsewhere.example/v1/accounts?continuationKey={key}")
+            }
+            _ => format!("{path}/transactions?continuationKey={key}"),
+        };
+        if let Some(links) = links.as_object_mut() {
+            links.insert("next".to_owned(), json!({ "href": href }));
+        }
+    }
+    let mut report = json!({ "_links": links });
+    if let Some(report) = report.as_object_mut() {
+        if window.status.wants_booked() {
+            report.insert("booked".to_owned(), Value::Array(shown));
+        }
+        // Pending lines come once, with the first page.
+        if window.status.wants_pending() && window.offset == 0 {
+            let pending = account.pending.iter().map(documents::transaction).collect();
+            report.insert("pending".to_owned(), Value::Array(pending));
+        }
+    }
+    json!({
+        "account": documents::account_reference(account),
+        "transactions": report,
+    })
+}
+
+/// Misbehaving banks have short pages, so that there is always a second one.
+fn page_length(behaviour: Behaviour) -> usize {
+    match behaviour {
+        Behaviour::HalfPage | Behaviour::Circle | Behaviour::ForeignLink => 10,
+        _ => PAGE_LENGTH,
+    }
+}
+
+fn refuse_if_down(access: &GrantedAccess) -> Result<(), Refusal> {
+    match access.behaviour {
+        Behaviour::Down => Err(Refusal::Unavailable),
+        _ => Ok(()),
+    }
+}
+
+fn read_flag(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, Refusal> {
+    match parameters.get(name).map(String::as_str) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Refusal::Format("a flag is neither true nor false")),
+    }
+}
+
+/// Turns a refusal's status and body into an answer; used by every route.
+fn refuse(status: StatusCode, code: &str, text: &str) -> Response {
+    let message = json!({"tppMessages": [{"category": "ERROR", "code": code, "text": text}]});
+    (status, Json(message)).into_response()
+}

@@ -1,0 +1,96 @@
+//! What the façade refuses, with the codes of the standard (1.3.11, section on return codes).
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::berlin_group::refuse;
+use crate::error::SandboxError;
+
+/// A refused call.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The request is not well formed.
+    Format(&'static str),
+    /// An optional feature this bank does not have.
+    NotSupported(&'static str),
+    /// A kind of consent this bank does not offer.
+    ServiceInvalid(&'static str),
+    /// Older than what is served after the first minutes.
+    PeriodInvalid,
+    /// No token.
+    TokenMissing,
+    /// A token nobody gave.
+    TokenUnknown,
+    /// A token that is too old.
+    TokenExpired,
+    /// A consent nobody made, named in a header or a path.
+    ConsentUnknown,
+    /// A consent that is not valid, or not the token's.
+    ConsentInvalid,
+    /// A consent whose time is up.
+    ConsentExpired,
+    /// No such resource in this consent.
+    ResourceUnknown,
+    /// Too many unattended accesses.
+    AccessExceeded,
+    /// The bank cannot serve now.
+    Unavailable,
+    /// The bank failed.
+    Internal,
+}
+
+impl From<SandboxError> for Refusal {
+    fn from(error: SandboxError) -> Self {
+        tracing::error!(%error, "the sandbox bank could not write its state");
+        Self::Internal
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let bad = StatusCode::BAD_REQUEST;
+        let unauthorised = StatusCode::UNAUTHORIZED;
+        match self {
+            Self::Format(text) => refuse(bad, "FORMAT_ERROR", text),
+            Self::NotSupported(text) => refuse(bad, "PARAMETER_NOT_SUPPORTED", text),
+            Self::ServiceInvalid(text) => refuse(bad, "SERVICE_INVALID", text),
+            Self::PeriodInvalid => refuse(
+                bad,
+                "PERIOD_INVALID",
+                "more than 90 days back is served in the first 15 minutes only",
+            ),
+            Self::TokenMissing => refuse(unauthorised, "TOKEN_UNKNOWN", "no bearer token"),
+            Self::TokenUnknown => refuse(unauthorised, "TOKEN_UNKNOWN", "unknown access token"),
+            Self::TokenExpired => refuse(unauthorised, "TOKEN_EXPIRED", "expired access token"),
+            Self::ConsentUnknown => {
+                refuse(StatusCode::FORBIDDEN, "CONSENT_UNKNOWN", "unknown consent")
+            }
+            Self::ConsentInvalid => {
+                refuse(unauthorised, "CONSENT_INVALID", "the consent is not valid")
+            }
+            Self::ConsentExpired => {
+                refuse(unauthorised, "CONSENT_EXPIRED", "the consent has expired")
+            }
+            Self::ResourceUnknown => refuse(
+                StatusCode::NOT_FOUND,
+                "RESOURCE_UNKNOWN",
+                "unknown resource",
+            ),
+            Self::AccessExceeded => refuse(
+                StatusCode::TOO_MANY_REQUESTS,
+                "ACCESS_EXCEEDED",
+                "the unattended accesses of this consent are spent for now",
+            ),
+            Self::Unavailable => refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "SERVICE_UNAVAILABLE",
+                "the bank cannot serve now",
+            ),
+            Self::Internal => refuse(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "INTERNAL_SERVER_ERROR",
+                "the bank failed",
+            ),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A consent as the bank keeps it, whatever the façade it was asked through.
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+/// How long a person has to approve.
+pub(crate) const APPROVAL_TIME: SignedDuration = SignedDuration::from_mins(60);
+
+/// The longest consent: 180 days after the SCA (RTS 2018/389 art. 10a).
+pub(crate) const MAX_DAYS: i64 = 180;
+
+/// Until when after the SCA the whole history is served.
+pub(crate) const FULL_HISTORY_TIME: SignedDuration = SignedDuration::from_mins(15);
+
+/// How far back movements are served later on.
+pub(crate) const HISTORY_DAYS: i64 = 90;
+
+/// Unattended accesses to one resource in any 24 hours, at most (RTS 2018/389 art. 36(5)(b)).
+pub(crate) const MAX_FREQUENCY: u8 = 4;
+
+/// Where a consent stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "camelCase")]
+pub(crate) enum ConsentStatus {
+    /// Nobody approved it yet.
+    Received,
+    /// A person opened accounts.
+    Valid {
+        person: String,
+        accounts: Vec<String>,
+        approved_at: Timestamp,
+    },
+    /// The person refused, or never came.
+    Rejected,
+    /// The person took it back at the bank.
+    RevokedByPsu,
+    /// The third party ended it.
+    TerminatedByTpp,
+}
+
+/// The status as the outside sees it, time included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VisibleStatus {
+    Received,
+    Valid,
+    Rejected,
+    Expired,
+    RevokedByPsu,
+    TerminatedByTpp,
+}
+
+impl VisibleStatus {
+    /// The Berlin Group name.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Valid => "valid",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::RevokedByPsu => "revokedByPsu",
+            Self::TerminatedByTpp => "terminatedByTpp",
+        }
+    }
+}
+
+/// A consent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BankConsent {
+    #[serde(flatten)]
+    pub(crate) status: ConsentStatus,
+    pub(crate) created_at: Timestamp,
+    /// Inclusive, in the bank's calendar.
+    pub(crate) valid_until: Date,
+    pub(crate) recurring: bool,
+    pub(crate) frequency_per_day: u8,
+    /// Whether the holder's name was asked for.
+    pub(crate) owner_name: bool,
+    /// Where the person goes back to, compared to the letter.
+    pub(crate) redirect_uri: String,
+    pub(crate) last_action: Date,
+}
+
+impl BankConsent {
+    /// The status as the outside sees it at a moment.
+    pub(crate) fn visible_status(&self, now: Timestamp, today: Date) -> VisibleStatus {
+        match self.status {
+            ConsentStatus::Received if now.duration_since(self.created_at) > APPROVAL_TIME => {
+                VisibleStatus::Rejected
+            }
+            ConsentStatus::Received => VisibleStatus::Received,
+            ConsentStatus::Valid { .. } if today > self.valid_until => VisibleStatus::Expired,
+            ConsentStatus::Valid { .. } => VisibleStatus::Valid,
+            ConsentStatus::Rejected => VisibleStatus::Rejected,
+            ConsentStatus::RevokedByPsu => VisibleStatus::RevokedByPsu,
+            ConsentStatus::TerminatedByTpp => VisibleStatus::TerminatedByTpp,
+        }
+    }
+}
+
+/// The last day the bank grants when another one is asked for.
+pub(crate) fn granted_until(asked: Date, today: Date) -> Date {
+    let longest = today.checked_add(MAX_DAYS.days()).unwrap_or(Date::MAX);
+    asked.min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consent(status: ConsentStatus) -> BankConsent {
+        BankConsent {
+            status,
+            created_at: "2026-11-22T12:00:00Z".parse().unwrap(),
+            valid_until: Date::constant(2026, 12, 31),
+            recurring: true,
+            frequency_per_day: 4,
+            owner_name: true,
+            redirect_uri: String::new(),
+            last_action: Date::constant(2026, 11, 22),
+        }
+    }
+
+    fn seen(status: ConsentStatus, now: &str, today: Date) -> &'static str {
+        consent(status)
+            .visible_status(now.parse().unwrap(), today)
+            .code()
+    }
+
+    #[test]
+    fn the_last_day_is_inclusive() {
+        let valid = || ConsentStatus::Valid {
+            person: "a".to_owned(),
+            accounts: vec![],
+            approved_at: "2026-11-22T12:05:00Z".parse().unwrap(),
+        };
+        let now = "2026-12-31T12:00:00Z";
+        assert_eq!(seen(valid(), now, Date::constant(2026, 12, 31)), "valid");
+        assert_eq!(seen(valid(), now, Date::constant(2027, 1, 1)), "expired");
+    }
+
+    #[test]
+    fn a_person_who_never_comes_is_a_refusal() {
+        let today = Date::constant(2026, 11, 22);
+        let received = ConsentStatus::Received;
+        assert_eq!(
+            seen(received.clone(), "2026-11-22T13:00:00Z", today),
+            "received"
+        );
+        assert_eq!(seen(received, "2026-11-22T13:00:01Z", today), "rejected");
+    }
+
+    #[test]
+    fn the_bank_shortens_what_is_too_long() {
+        let today = Date::constant(2026, 11, 22);
+        assert_eq!(granted_until(Date::MAX, today), Date::constant(2027, 5, 21));
+        assert_eq!(granted_until(today, today), today);
+    }
+}

@@ -1,0 +1,109 @@
+//! Who banks here: households made from the seed, persona files, and people whose bank misbehaves.
+
+mod behaviour;
+mod dice;
+mod flow;
+mod household;
+mod lives;
+mod persona;
+
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use crate::error::SandboxError;
+use crate::ledger::LedgerAccount;
+pub(crate) use crate::people::behaviour::Behaviour;
+use crate::people::household::Household;
+use crate::people::persona::Persona;
+
+/// The password of everybody: this is a sandbox.
+pub(crate) const PASSWORD: &str = "sandbox";
+
+/// Somebody who can log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// What they type on the login page.
+    pub login: String,
+    /// Their name.
+    pub name: String,
+    /// What makes them worth connecting, in French.
+    pub description: String,
+}
+
+/// A person and their money.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) person: Person,
+    pub(crate) behaviour: Behaviour,
+    money: Money,
+}
+
+#[derive(Debug)]
+enum Money {
+    Household(Household),
+    Persona(Persona),
+}
+
+/// Everybody.
+#[derive(Debug)]
+pub(crate) struct Population {
+    seed: u64,
+    opened_on: Date,
+    members: Vec<Member>,
+}
+
+impl Population {
+    /// Generates the households and imports the persona files. Ledgers are dated from the day the
+    /// bank opened.
+    pub(crate) fn new(
+        seed: u64,
+        opened_on: Date,
+        personae: Option<&Path>,
+    ) -> Result<Self, SandboxError> {
+        let mut members: Vec<Member> = lives::all()
+            .into_iter()
+            .map(|household| Member {
+                person: household.person(),
+                behaviour: Behaviour::Ordinary,
+                money: Money::Household(household),
+            })
+            .collect();
+        if let Some(folder) = personae {
+            members.extend(Persona::import(folder)?.into_iter().map(|persona| Member {
+                person: persona.person(),
+                behaviour: Behaviour::Ordinary,
+                money: Money::Persona(persona),
+            }));
+        }
+        members.extend(Behaviour::ALL.into_iter().map(|behaviour| Member {
+            person: behaviour.person(),
+            behaviour,
+            money: Money::Household(lives::of_a_misbehaving_bank(behaviour.login())),
+        }));
+        Ok(Self {
+            seed,
+            opened_on,
+            members,
+        })
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
+    }
+
+    /// Case and surrounding spaces do not keep anybody out.
+    pub(crate) fn member(&self, login: &str) -> Option<&Member> {
+        let login = login.trim();
+        self.members
+            .iter()
+            .find(|member| member.person.login.eq_ignore_ascii_case(login))
+    }
+
+    pub(crate) fn accounts(&self, member: &Member, today: Date) -> Vec<LedgerAccount> {
+        match &member.money {
+            Money::Household(household) => household.accounts(self.seed, self.opened_on, today),
+            Money::Persona(persona) => persona.accounts(self.opened_on),
+        }
+    }
+}
