@@ -5,12 +5,15 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
     missing_docs
 )]
 
 mod architecture;
 mod binaries;
 mod bootstrap;
+mod dependencies;
 mod fixtures;
 mod house;
 mod permissions;
