@@ -1,1 +1,40 @@
-//! What Passerelle learns from transactions: labels, categories, recurrence, scores. Pure.
+#![doc = include_str!("../README.md")]
+
+pub mod analysis;
+mod balances;
+pub mod cards;
+pub mod contracts;
+pub mod corrections;
+pub mod enrichment;
+pub mod features;
+pub mod history;
+mod income;
+mod label;
+mod ledger;
+mod lexicon;
+mod measure;
+pub mod moments;
+pub mod operation;
+pub mod recurrence;
+pub mod relations;
+pub mod scorecard;
+pub mod sensitive;
+mod table;
+pub mod taxonomy;
+pub mod wording;
+
+pub use analysis::{Analysis, Coverage, RULES_VERSION, analyse, analyse_corrected};
+pub use contracts::{CoverRemark, InsuranceContract, InsurancePayment};
+pub use corrections::Corrections;
+pub use enrichment::{CONFIDENCE_BAR, Enrichment, Stage, enrich};
+pub use features::{Feature, FeatureWindow, Measured, Profile};
+pub use history::{AccountHistory, History};
+pub use moments::{LifeMoment, MomentKind};
+pub use operation::Operation;
+pub use recurrence::{FlowKind, FlowState, Recurrence, Rhythm};
+pub use relations::{Relation, RelationKind};
+pub use scorecard::{Calibration, Card, Missing, Outcome, Reason, Score, Scorecard};
+pub use sensitive::{Sensitivity, is_sensitive, sensitivity_of};
+pub use table::MalformedTable;
+pub use taxonomy::{Category, TAXONOMY_VERSION};
+pub use wording::Bilingual;

@@ -1,0 +1,199 @@
+//! Everything learned from a history, in one answer.
+
+use jiff::civil::Date;
+use passerelle_domain::account::AccountKind;
+use passerelle_domain::purpose::Purpose;
+use serde::{Deserialize, Serialize};
+
+use crate::cards;
+use crate::contracts::{self, CoverRemark, InsuranceContract, InsurancePayment};
+use crate::corrections::Corrections;
+use crate::features::{self, FeatureWindow, Profile, Sources};
+use crate::history::History;
+use crate::income;
+use crate::ledger::Ledger;
+use crate::measure::{count, permille};
+use crate::moments::LifeMoment;
+use crate::recurrence::{Flow, FlowKind, Recurrence};
+use crate::relations::Relation;
+use crate::scorecard::{self, Scorecard, Subject};
+use crate::taxonomy::{Category, TAXONOMY_VERSION};
+
+/// Version of the rules and dictionaries, served with every answer.
+pub const RULES_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What was seen, before anything is concluded from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Accounts that could be learned from.
+    pub accounts: i64,
+    /// Accounts left out because of their currency or kind.
+    pub unreadable_accounts: i64,
+    /// First line on an account of daily life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_date: Option<Date>,
+    /// Days from that line to the day of the analysis, both included.
+    pub days: i64,
+    /// Lines seen.
+    pub lines: i64,
+    /// Payments of the most regular income.
+    pub income_cycles: i64,
+    /// Lines of unknown category, in thousandths.
+    pub unknown_permille: i64,
+    /// Lines coarsened because they are sensitive, in thousandths.
+    pub sensitive_permille: i64,
+    /// Whether every payment account has a balance.
+    pub balances_known: bool,
+}
+
+/// The whole answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// The day it was made for.
+    pub as_of: Date,
+    /// The taxonomy the lines were read with.
+    pub taxonomy_version: String,
+    /// The rules and dictionaries the lines were read with.
+    pub rules_version: String,
+    /// What was seen.
+    pub coverage: Coverage,
+    /// Regular flows.
+    pub recurrences: Vec<Recurrence>,
+    /// Insurance contracts held.
+    pub contracts: Vec<InsuranceContract>,
+    /// Doubles and gaps among them.
+    pub cover_remarks: Vec<CoverRemark>,
+    /// Money received from insurers.
+    pub insurance_payments: Vec<InsurancePayment>,
+    /// Housing, vehicle, loans.
+    pub profile: Profile,
+    /// Numbers over each window the history covers.
+    pub features: Vec<FeatureWindow>,
+    /// What changed.
+    pub life_moments: Vec<LifeMoment>,
+    /// One answer per card.
+    pub scores: Vec<Scorecard>,
+    /// Lines that belong together.
+    pub relations: Vec<Relation>,
+}
+
+/// Learns everything from a history. The same history always gives the same answer.
+#[must_use]
+pub fn analyse(history: &History) -> Analysis {
+    analyse_corrected(history, &Corrections::default())
+}
+
+/// Learns everything from a history, corrections applied first.
+#[must_use]
+pub fn analyse_corrected(history: &History, corrections: &Corrections) -> Analysis {
+    let mut ledger = Ledger::of(history, corrections);
+    let flows = income::find_flows(&mut ledger);
+    let contracts = contracts::find(&ledger, &flows);
+    let sources = Sources {
+        ledger: &ledger,
+        flows: &flows,
+        contracts: &contracts,
+    };
+    let features = features::windows(&sources);
+    let profile = features::profile(&sources);
+    let coverage = coverage(&ledger, &flows);
+    let subject = Subject {
+        as_of: ledger.as_of,
+        first_date: coverage.first_date,
+        days: coverage.days,
+        income_cycles: coverage.income_cycles,
+        has_payment_account: ledger.has_kind(AccountKind::Payment),
+        has_balances: coverage.balances_known,
+        windows: &features,
+    };
+    let scores = cards::shipped()
+        .iter()
+        .map(|card| scorecard::compute(card, &subject, TAXONOMY_VERSION))
+        .collect();
+    Analysis {
+        as_of: ledger.as_of,
+        taxonomy_version: TAXONOMY_VERSION.to_owned(),
+        rules_version: RULES_VERSION.to_owned(),
+        cover_remarks: contracts::remarks(&ledger, &contracts),
+        insurance_payments: contracts::payments(&ledger, &contracts),
+        recurrences: flows.into_iter().map(|flow| flow.recurrence).collect(),
+        contracts,
+        profile,
+        features,
+        life_moments: Vec::new(),
+        scores,
+        relations: ledger.relations,
+        coverage,
+    }
+}
+
+fn coverage(ledger: &Ledger<'_>, flows: &[Flow]) -> Coverage {
+    let share = |wanted: Category| {
+        let lines = ledger
+            .entries
+            .iter()
+            .filter(|entry| entry.category() == wanted);
+        permille(count(lines.count()), ledger.lines())
+    };
+    Coverage {
+        accounts: count(ledger.accounts.len()),
+        unreadable_accounts: count(ledger.unreadable_accounts),
+        first_date: ledger.first_date(),
+        days: ledger.days_seen(),
+        lines: ledger.lines(),
+        income_cycles: income_cycles(flows),
+        unknown_permille: share(Category::Unknown),
+        sensitive_permille: share(Category::Sensitive),
+        balances_known: ledger
+            .accounts
+            .iter()
+            .filter(|account| account.kind == AccountKind::Payment)
+            .all(|account| account.balance.is_some()),
+    }
+}
+
+/// Payments of the most regular income that still runs.
+fn income_cycles(flows: &[Flow]) -> i64 {
+    flows
+        .iter()
+        .map(|flow| &flow.recurrence)
+        .filter(|flow| {
+            flow.is_active()
+                && flow.is_income()
+                && matches!(
+                    flow.kind,
+                    FlowKind::Salary | FlowKind::Pension | FlowKind::Benefit
+                )
+        })
+        .map(|flow| count(flow.evidence.len()))
+        .max()
+        .unwrap_or_default()
+}
+
+impl Analysis {
+    /// What a purpose may see. A purpose that sells never sees fragility or games of chance:
+    /// protective cards, features, flows and moments are taken out.
+    #[must_use]
+    pub fn visible_to(self, purpose: &Purpose) -> Self {
+        if purpose.sells {
+            self.for_selling()
+        } else {
+            self
+        }
+    }
+
+    fn for_selling(mut self) -> Self {
+        self.scores.retain(|score| score.available_to_selling);
+        self.recurrences
+            .retain(|flow| !flow.category.is_protective_only());
+        self.life_moments.retain(|moment| !moment.protective_only);
+        for window in &mut self.features {
+            window
+                .values
+                .retain(|feature, _| !feature.is_protective_only());
+        }
+        self.relations
+            .retain(|relation| !relation.kind.is_protective_only());
+        self
+    }
+}

@@ -1,0 +1,51 @@
+//! The cards that ship, as versioned data files with a model card beside each.
+
+use std::sync::LazyLock;
+
+use crate::scorecard::{Card, InvalidCard};
+
+/// The files, in the order their scores are served.
+const FILES: &[&str] = &[include_str!("../cards/financial-resilience.json")];
+
+static CARDS: LazyLock<Vec<Card>> = LazyLock::new(|| read().unwrap_or_default());
+
+fn read() -> Result<Vec<Card>, InvalidCard> {
+    FILES.iter().map(|file| Card::from_json(file)).collect()
+}
+
+/// The shipped cards. A test proves that each reads, so the list is never empty.
+#[must_use]
+pub fn shipped() -> &'static [Card] {
+    &CARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_card_reads() {
+        assert_eq!(read().unwrap().len(), FILES.len());
+    }
+
+    #[test]
+    fn points_move_one_way_only_along_each_attribute() {
+        for card in shipped() {
+            for attribute in &card.attributes {
+                let points: Vec<i64> = attribute.bins.iter().map(|bin| bin.points).collect();
+                let rising = points.is_sorted();
+                let falling = points.iter().rev().is_sorted();
+                assert!(rising || falling, "{} {}", card.model, attribute.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_card_that_may_be_sold_with_reads_nothing_protective() {
+        for card in shipped().iter().filter(|card| card.available_to_selling) {
+            for attribute in &card.attributes {
+                assert!(!attribute.feature.is_protective_only(), "{}", attribute.id);
+            }
+        }
+    }
+}

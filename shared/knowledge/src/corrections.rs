@@ -1,0 +1,59 @@
+//! Corrections by the person or the client: they win over every rule and are remembered.
+
+use std::collections::BTreeMap;
+
+use passerelle_domain::ids::TransactionId;
+use passerelle_domain::transaction::Transaction;
+use serde::{Deserialize, Serialize};
+
+use crate::enrichment::{Enrichment, Stage};
+use crate::taxonomy::Category;
+
+/// What was corrected for one person. Kept by the caller, applied before anything is learned.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Corrections {
+    /// This line, whatever others like it are.
+    #[serde(default)]
+    lines: BTreeMap<TransactionId, Category>,
+    /// Every line of this payee, by cleaned label.
+    #[serde(default)]
+    payees: BTreeMap<String, Category>,
+}
+
+impl Corrections {
+    /// Corrects one line.
+    pub fn correct_line(&mut self, line: TransactionId, category: Category) {
+        self.lines.insert(line, category);
+    }
+
+    /// Corrects a line and every line of the same payee, past and future. A line without any text
+    /// left (a sensitive one) has no payee to remember: nothing happens.
+    pub fn correct_payee(&mut self, like: &Enrichment, category: Category) {
+        let payee = like.cleaned.expose();
+        if !payee.is_empty() {
+            self.payees.insert(payee.to_owned(), category);
+        }
+    }
+
+    /// The enrichment after correction. A sensitive line stays sensitive.
+    #[must_use]
+    pub fn apply(&self, line: &Transaction, enrichment: Enrichment) -> Enrichment {
+        if enrichment.stage == Stage::Sensitive {
+            return enrichment;
+        }
+        let corrected = self
+            .lines
+            .get(&line.id)
+            .or_else(|| self.payees.get(enrichment.cleaned.expose()));
+        match corrected {
+            Some(category) => Enrichment {
+                category: *category,
+                stage: Stage::Correction,
+                rule: "correction".to_owned(),
+                confidence: 100,
+                ..enrichment
+            },
+            None => enrichment,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Income that no word of a label announces: told by its rhythm.
+
+use crate::ledger::Ledger;
+use crate::operation::Operation;
+use crate::recurrence::{self, Flow, Rhythm};
+use crate::taxonomy::Category;
+
+/// Below this a regular transfer from an unnamed payer may be anything (cents per month).
+const SALARY_FLOOR: i64 = 70_000;
+/// With a company among its words, less is enough.
+const SALARY_FLOOR_FROM_COMPANY: i64 = 30_000;
+
+/// Recognises salaries paid without a telling word (regular, monthly, from a company or large
+/// enough), then finds the flows again with that knowledge.
+pub(crate) fn find_flows(ledger: &mut Ledger<'_>) -> Vec<Flow> {
+    let flows = recurrence::find(ledger);
+    let salaries: Vec<Vec<usize>> = flows
+        .iter()
+        .filter(|flow| looks_like_salary(ledger, flow))
+        .map(|flow| flow.entries.clone())
+        .collect();
+    if salaries.is_empty() {
+        return flows;
+    }
+    for index in salaries.into_iter().flatten() {
+        ledger.reclassify(index, Category::IncomeSalary, "regular monthly income", 84);
+    }
+    recurrence::find(ledger)
+}
+
+fn looks_like_salary(ledger: &Ledger<'_>, flow: &Flow) -> bool {
+    let recurrence = &flow.recurrence;
+    let by_transfer = flow.entries.iter().all(|index| {
+        ledger
+            .entries
+            .get(*index)
+            .is_some_and(|entry| entry.operation() == Operation::TransferReceived && entry.counts())
+    });
+    let floor = if names_a_company(recurrence.payee.expose()) {
+        SALARY_FLOOR_FROM_COMPANY
+    } else {
+        SALARY_FLOOR
+    };
+    recurrence.category == Category::Unknown
+        && recurrence.rhythm == Rhythm::Monthly
+        && recurrence.evidence.len() >= 3
+        && by_transfer
+        && recurrence.amount.minor >= floor
+}
+
+/// Legal forms and words that only companies carry. `cleaned` is folded already.
+fn names_a_company(cleaned: &str) -> bool {
+    const COMPANY: &[&str] = &[
+        "SA",
+        "SAS",
+        "SASU",
+        "SARL",
+        "EURL",
+        "SNC",
+        "SCOP",
+        "GIE",
+        "STE",
+        "SOCIETE",
+        "GROUPE",
+        "ENTREPRISE",
+        "ASSOCIES",
+        "SERVICES",
+        "HOLDING",
+        "INDUSTRIE",
+        "INDUSTRIES",
+        "COMPAGNIE",
+        "CIE",
+        "FRANCE",
+        "INTERIM",
+        "CONSULTING",
+        "MAIRIE",
+        "COMMUNE",
+        "DEPARTEMENT",
+        "REGION",
+        "RECTORAT",
+        "MINISTERE",
+        "ETABLISSEMENT",
+        "DISTRIBUTION",
+        "TECHNOLOGIES",
+        "SYSTEMS",
+    ];
+    cleaned.split(' ').any(|word| COMPANY.contains(&word))
+}

@@ -1,0 +1,316 @@
+//! Lines that belong together: found once, counted once.
+
+use jiff::civil::Date;
+use passerelle_domain::account::AccountKind;
+use passerelle_domain::ids::TransactionId;
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Entry, Ledger, Part};
+use crate::measure::days_between;
+use crate::operation::Operation;
+use crate::taxonomy::Category;
+
+/// How two lines belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelationKind {
+    /// The two sides of a transfer between accounts of the same person.
+    InternalTransfer,
+    /// A card settlement on the payment account and on the card.
+    CardSettlement,
+    /// A direct debit and its rejection.
+    RejectedDebit,
+    /// A cheque and its rejection.
+    RejectedCheque,
+    /// A transfer and its return.
+    ReturnedTransfer,
+    /// A purchase and money back on it.
+    Refund,
+}
+
+impl RelationKind {
+    /// Whether the relation is a sign of difficulty, never available to a purpose that sells.
+    #[must_use]
+    pub fn is_protective_only(self) -> bool {
+        matches!(self, Self::RejectedDebit | Self::RejectedCheque)
+    }
+}
+
+/// Two lines that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relation {
+    /// How.
+    pub kind: RelationKind,
+    /// The line that came first, or the side that money left.
+    pub from: TransactionId,
+    /// The other line.
+    pub to: TransactionId,
+}
+
+/// A transfer needs at most this many days to arrive (weekend and bank holiday included).
+const TRANSFER_DAYS: i64 = 3;
+/// A debit may be contested for eight weeks (SEPA direct debit rulebook); later returns are rare.
+const RETURN_DAYS: i64 = 60;
+/// Shops give money back within three months at most.
+const REFUND_DAYS: i64 = 92;
+/// Purchases of a deferred card are settled at the latest this many days later.
+const SETTLEMENT_DAYS: i64 = 62;
+
+/// Finds all relations and gives each line its part. Card settlements first, because their amounts
+/// could pass for transfers.
+pub(crate) fn find(ledger: &mut Ledger<'_>) {
+    settle_cards(ledger);
+    find_returns(ledger);
+    find_internal_transfers(ledger);
+    find_refunds(ledger);
+}
+
+fn settle_cards(ledger: &mut Ledger<'_>) {
+    let purchases: Vec<Date> = ledger
+        .entries
+        .iter()
+        .filter(|entry| ledger.kind_of(entry) == AccountKind::Card && entry.cents() < 0)
+        .map(Entry::date)
+        .collect();
+    let settlements: Vec<usize> = positions(ledger, |_, entry| {
+        entry.operation() == Operation::DeferredCard
+    });
+    for index in settlements.iter().copied() {
+        let Some(entry) = ledger.entries.get(index) else {
+            continue;
+        };
+        let on_card = ledger.kind_of(entry) == AccountKind::Card;
+        let detailed = purchases
+            .iter()
+            .any(|date| (0..=SETTLEMENT_DAYS).contains(&days_between(*date, entry.date())));
+        if (on_card && entry.cents() > 0) || (!on_card && detailed) {
+            set_part(ledger, index, Part::CardSettlement);
+        }
+    }
+    pair(
+        ledger,
+        &settlements,
+        RelationKind::CardSettlement,
+        |ledger, from, to| {
+            let distance = days_between(from.date(), to.date()).abs();
+            (ledger.kind_of(from) == AccountKind::Payment
+                && ledger.kind_of(to) == AccountKind::Card
+                && from.cents() == -to.cents()
+                && from.cents() < 0
+                && distance <= 7)
+                .then_some(distance)
+        },
+    );
+}
+
+fn find_returns(ledger: &mut Ledger<'_>) {
+    let kinds = [
+        (Operation::DirectDebitRejected, RelationKind::RejectedDebit),
+        (Operation::ChequeRejected, RelationKind::RejectedCheque),
+        (Operation::TransferReturned, RelationKind::ReturnedTransfer),
+    ];
+    for (operation, kind) in kinds {
+        let returns = positions(ledger, |_, entry| {
+            entry.operation() == operation && entry.cents() > 0
+        });
+        for index in returns {
+            let Some(original) = original_of(ledger, index, kind) else {
+                continue;
+            };
+            set_part(ledger, index, Part::Return);
+            set_part(ledger, original, Part::GivenBack);
+            relate(ledger, kind, original, index);
+        }
+    }
+}
+
+/// The latest earlier debit of the same amount on the same account; of the same payee where both
+/// sides name one.
+fn original_of(ledger: &Ledger<'_>, index: usize, kind: RelationKind) -> Option<usize> {
+    let given_back = ledger.entries.get(index)?;
+    ledger
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(position, entry)| {
+            let distance = days_between(entry.date(), given_back.date());
+            let names = (&entry.enrichment.merchant, &given_back.enrichment.merchant);
+            let same_payee = !matches!(names, (Some(one), Some(other)) if one != other);
+            let same_means = match kind {
+                RelationKind::RejectedCheque => entry.operation() == Operation::ChequeOut,
+                RelationKind::ReturnedTransfer => entry.operation().is_outgoing_transfer(),
+                _ => true,
+            };
+            *position != index
+                && entry.account == given_back.account
+                && entry.part == Part::Ordinary
+                && entry.cents() == -given_back.cents()
+                && (0..=RETURN_DAYS).contains(&distance)
+                && same_payee
+                && same_means
+        })
+        .max_by_key(|(position, entry)| {
+            let named = entry.enrichment.merchant.is_some()
+                && entry.enrichment.merchant == given_back.enrichment.merchant;
+            (named, *position)
+        })
+        .map(|(position, _)| position)
+}
+
+fn find_internal_transfers(ledger: &mut Ledger<'_>) {
+    let candidates = positions(ledger, |ledger, entry| {
+        entry.part == Part::Ordinary
+            && ledger.kind_of(entry) != AccountKind::Card
+            && may_be_internal(entry)
+    });
+    let pairs = pair(
+        ledger,
+        &candidates,
+        RelationKind::InternalTransfer,
+        |_, from, to| {
+            let distance = days_between(from.date(), to.date()).abs();
+            (from.cents() < 0
+                && from.cents() == -to.cents()
+                && from.account != to.account
+                && distance <= TRANSFER_DAYS)
+                .then_some(distance)
+        },
+    );
+    for (from, to) in pairs {
+        let into_savings = ledger
+            .entries
+            .get(to)
+            .is_some_and(|entry| ledger.kind_of(entry) == AccountKind::Savings)
+            || ledger
+                .entries
+                .get(from)
+                .is_some_and(|entry| ledger.kind_of(entry) == AccountKind::Savings);
+        let category = if into_savings {
+            Category::TransferSavings
+        } else {
+            Category::TransferInternal
+        };
+        for index in [from, to] {
+            set_part(ledger, index, Part::InternalTransfer);
+            ledger.reclassify(index, category, "found on both accounts", 97);
+        }
+    }
+}
+
+/// Transfers, and lines whose means is not told: never a card payment, a debit or a cheque.
+fn may_be_internal(entry: &Entry<'_>) -> bool {
+    let operation = entry.operation();
+    operation.is_incoming_transfer()
+        || operation.is_outgoing_transfer()
+        || matches!(
+            operation,
+            Operation::TransferInternal | Operation::Unknown | Operation::Interest
+        ) && !entry.line.sensitive
+}
+
+fn find_refunds(ledger: &mut Ledger<'_>) {
+    let refunds = positions(ledger, |_, entry| {
+        entry.operation() == Operation::CardRefund
+            && entry.cents() > 0
+            && entry.part == Part::Ordinary
+    });
+    let mut refunded: Vec<usize> = Vec::new();
+    for index in refunds {
+        let Some(refund) = ledger.entries.get(index) else {
+            continue;
+        };
+        let original = ledger
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(position, entry)| {
+                let distance = days_between(entry.date(), refund.date());
+                let same_payee = match &refund.enrichment.merchant {
+                    Some(name) => entry.enrichment.merchant.as_ref() == Some(name),
+                    None => entry.enrichment.cleaned == refund.enrichment.cleaned,
+                };
+                !refunded.contains(position)
+                    && entry.part == Part::Ordinary
+                    && entry.cents() < 0
+                    && -entry.cents() >= refund.cents()
+                    && (0..=REFUND_DAYS).contains(&distance)
+                    && same_payee
+            })
+            .min_by_key(|(position, entry)| {
+                (
+                    -entry.cents() - refund.cents(),
+                    std::cmp::Reverse(*position),
+                )
+            })
+            .map(|(position, _)| position);
+        set_part(ledger, index, Part::Refund);
+        if let Some(original) = original {
+            refunded.push(original);
+            relate(ledger, RelationKind::Refund, original, index);
+        }
+    }
+}
+
+fn positions(ledger: &Ledger<'_>, wanted: impl Fn(&Ledger<'_>, &Entry<'_>) -> bool) -> Vec<usize> {
+    ledger
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| wanted(ledger, entry))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Pairs each line with the nearest partner, each line at most once, nearest pairs first.
+fn pair(
+    ledger: &mut Ledger<'_>,
+    candidates: &[usize],
+    kind: RelationKind,
+    distance: impl Fn(&Ledger<'_>, &Entry<'_>, &Entry<'_>) -> Option<i64>,
+) -> Vec<(usize, usize)> {
+    let mut possible: Vec<(i64, usize, usize)> = Vec::new();
+    for (position, from) in candidates.iter().copied().enumerate() {
+        // Entries are ordered by date, so a partner is never far away in the list.
+        let near = candidates
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(other, _)| *other != position);
+        for (_, to) in near {
+            if let (Some(one), Some(other)) = (ledger.entries.get(from), ledger.entries.get(to))
+                && let Some(days) = distance(ledger, one, other)
+            {
+                possible.push((days, from, to));
+            }
+        }
+    }
+    possible.sort_unstable();
+    let mut used: Vec<usize> = Vec::new();
+    let mut pairs = Vec::new();
+    for (_, from, to) in possible {
+        if used.contains(&from) || used.contains(&to) {
+            continue;
+        }
+        used.extend([from, to]);
+        relate(ledger, kind, from, to);
+        pairs.push((from, to));
+    }
+    pairs
+}
+
+fn set_part(ledger: &mut Ledger<'_>, index: usize, part: Part) {
+    if let Some(entry) = ledger.entries.get_mut(index) {
+        entry.part = part;
+    }
+}
+
+fn relate(ledger: &mut Ledger<'_>, kind: RelationKind, from: usize, to: usize) {
+    if let (Some(one), Some(other)) = (ledger.entries.get(from), ledger.entries.get(to)) {
+        let relation = Relation {
+            kind,
+            from: one.id(),
+            to: other.id(),
+        };
+        ledger.relations.push(relation);
+    }
+}

@@ -1,0 +1,535 @@
+//! A points scorecard: bins of features give points, points give a value, a band and reasons.
+//!
+//! Cards are data files. The engine adds integers, so the same features give the same bytes on any
+//! machine; fitting a card (weights of evidence) is another matter.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use passerelle_domain::ids::TransactionId;
+use serde::{Deserialize, Serialize};
+
+use crate::features::{Feature, FeatureWindow};
+use crate::measure::{plus_days, scaled};
+use crate::wording::{self, Bilingual};
+
+/// Whether the points were set by experts or learnt on public data, or recalibrated by the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calibration {
+    /// An example that ships with the product: good for reading, not for deciding.
+    Example,
+    /// Recalibrated on the client's own outcomes.
+    Client,
+}
+
+/// A card as its data file says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// The model's name.
+    pub model: String,
+    /// Its version. Points never change under the same version.
+    pub version: String,
+    /// Where its points come from.
+    pub calibration: Calibration,
+    /// Whether a purpose that sells may see its scores.
+    pub available_to_selling: bool,
+    /// Windows it can be computed on, in months, preferred first.
+    pub windows: Vec<i64>,
+    /// What must have been seen before it answers.
+    pub needs: Needs,
+    /// For how many days a score is good.
+    pub valid_days: i64,
+    /// Points everybody starts with.
+    pub base_points: i64,
+    /// What it looks at.
+    pub attributes: Vec<Attribute>,
+    /// Bands by ascending first value.
+    pub bands: Vec<Band>,
+    /// Probability by value, ascending, where the card is calibrated to an outcome.
+    #[serde(default)]
+    pub probability: Vec<ProbabilityPoint>,
+}
+
+/// What must have been seen before a card answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Needs {
+    /// Days of history.
+    pub days: i64,
+    /// Payments of a regular income.
+    pub income_cycles: i64,
+    /// Whether every payment account must have a balance.
+    pub balance: bool,
+}
+
+/// One thing a card looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attribute {
+    /// Its name inside the card; decides between equal reasons.
+    pub id: String,
+    /// The feature it reads.
+    pub feature: Feature,
+    /// Bins by ascending upper bound; the last one has none.
+    pub bins: Vec<Bin>,
+    /// Points when the feature could not be measured.
+    pub missing_points: i64,
+    /// What is said when points were lost. `{value}` is the measured value.
+    pub reason: Bilingual,
+    /// What is said when no point was lost.
+    pub strength: Bilingual,
+    /// What would help.
+    pub helps: Bilingual,
+}
+
+/// Values from the bound of the bin before (included) to its own (excluded).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bin {
+    /// First value above the bin; `None` for the last bin.
+    #[serde(default)]
+    pub below: Option<i64>,
+    /// Points of the bin.
+    pub points: i64,
+}
+
+/// A named range of values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// First value of the band.
+    pub from: i64,
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: Bilingual,
+}
+
+/// A calibrated probability at one value; between two points it is read on the straight line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbabilityPoint {
+    /// The value.
+    pub value: i64,
+    /// The probability in hundred-thousandths.
+    pub probability: i64,
+}
+
+/// A card that contradicts itself. Correct the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCard {
+    /// It is not the JSON of a card.
+    #[error("the card cannot be read: {0}")]
+    Unreadable(String),
+    /// An attribute has no bins, bounds that do not ascend, or an end that is not open.
+    #[error("attribute {0}: bins must ascend and the last must be open")]
+    Bins(String),
+    /// The bands do not ascend.
+    #[error("bands must ascend")]
+    Bands,
+    /// Probabilities are not between 0 and 1, or their values do not ascend.
+    #[error("probability points must ascend and lie between 0 and 100000")]
+    Probability,
+}
+
+impl InvalidCard {
+    /// A card does not get better by reading it again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreadable(_) | Self::Bins(_) | Self::Bands | Self::Probability => false,
+        }
+    }
+}
+
+impl Attribute {
+    /// Points for a measured value.
+    #[must_use]
+    pub fn points(&self, value: Option<i64>) -> i64 {
+        let Some(value) = value else {
+            return self.missing_points;
+        };
+        self.bins
+            .iter()
+            .find(|bin| bin.below.is_none_or(|bound| value < bound))
+            .map_or(self.missing_points, |bin| bin.points)
+    }
+
+    /// The most points it can give.
+    #[must_use]
+    pub fn best_points(&self) -> i64 {
+        self.bins
+            .iter()
+            .map(|bin| bin.points)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// The fewest points it can give.
+    #[must_use]
+    pub fn worst_points(&self) -> i64 {
+        let bins = self.bins.iter().map(|bin| bin.points);
+        bins.chain([self.missing_points]).min().unwrap_or_default()
+    }
+
+    fn is_well_formed(&self) -> bool {
+        let bounds: Vec<i64> = self.bins.iter().filter_map(|bin| bin.below).collect();
+        let ascending = bounds.is_sorted_by(|one, other| one < other);
+        let open_end = self.bins.last().is_some_and(|bin| bin.below.is_none());
+        ascending && open_end && bounds.len() + 1 == self.bins.len()
+    }
+}
+
+impl Card {
+    /// Reads and checks a card file.
+    ///
+    /// # Errors
+    /// [`InvalidCard`] with what must be corrected.
+    pub fn from_json(text: &str) -> Result<Self, InvalidCard> {
+        let card: Self = serde_json::from_str(text)
+            .map_err(|error| InvalidCard::Unreadable(error.to_string()))?;
+        if let Some(attribute) = card
+            .attributes
+            .iter()
+            .find(|attribute| !attribute.is_well_formed())
+        {
+            return Err(InvalidCard::Bins(attribute.id.clone()));
+        }
+        if !card.bands.is_sorted_by(|one, other| one.from < other.from) {
+            return Err(InvalidCard::Bands);
+        }
+        let in_range = card
+            .probability
+            .iter()
+            .all(|point| (0..=100_000).contains(&point.probability));
+        if !in_range
+            || !card
+                .probability
+                .is_sorted_by(|one, other| one.value < other.value)
+        {
+            return Err(InvalidCard::Probability);
+        }
+        Ok(card)
+    }
+
+    /// The smallest and largest value the card can give.
+    #[must_use]
+    pub fn range(&self) -> (i64, i64) {
+        let worst: i64 = self.attributes.iter().map(Attribute::worst_points).sum();
+        let best: i64 = self.attributes.iter().map(Attribute::best_points).sum();
+        (self.base_points + worst, self.base_points + best)
+    }
+
+    /// The sum of points for measured values.
+    #[must_use]
+    pub fn value(&self, measured: &BTreeMap<Feature, i64>) -> i64 {
+        let points: i64 = self
+            .attributes
+            .iter()
+            .map(|attribute| attribute.points(measured.get(&attribute.feature).copied()))
+            .sum();
+        self.base_points + points
+    }
+
+    /// The band of a value.
+    #[must_use]
+    pub fn band(&self, value: i64) -> Option<&Band> {
+        self.bands
+            .iter()
+            .rev()
+            .find(|band| value >= band.from)
+            .or(self.bands.first())
+    }
+
+    /// The calibrated probability at a value in hundred-thousandths, where the card has one.
+    #[must_use]
+    pub fn probability(&self, value: i64) -> Option<i64> {
+        let first = self.probability.first()?;
+        let last = self.probability.last()?;
+        let held = value.clamp(first.value, last.value);
+        let after = self.probability.iter().find(|point| point.value >= held)?;
+        let before = self
+            .probability
+            .iter()
+            .rev()
+            .find(|point| point.value <= held)?;
+        let width = after.value - before.value;
+        Some(if width == 0 {
+            before.probability
+        } else {
+            before.probability
+                + scaled(
+                    after.probability - before.probability,
+                    held - before.value,
+                    width,
+                )
+        })
+    }
+}
+
+/// The answer of one card for one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scorecard {
+    /// The model's name.
+    pub model: String,
+    /// Its version.
+    pub version: String,
+    /// The score, or what is missing for one.
+    pub outcome: Outcome,
+    /// Where its points come from.
+    pub calibration: Calibration,
+    /// The taxonomy the lines were read with.
+    pub taxonomy_version: String,
+    /// First day of the data it rests on.
+    pub window_from: Date,
+    /// Last day of the data it rests on.
+    pub window_to: Date,
+    /// Last day it may be used.
+    pub valid_until: Date,
+    /// Always true: a person decides, and the person scored can ask for one and contest
+    /// (GDPR article 22).
+    pub decision_support_only: bool,
+    /// Whether a purpose that sells may see it.
+    pub available_to_selling: bool,
+}
+
+/// A score, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There is enough data.
+    Scored(Score),
+    /// There is not: nothing is assumed.
+    InsufficientData {
+        /// Everything that is missing.
+        missing: Vec<Missing>,
+    },
+}
+
+/// A value with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// The sum of points.
+    pub value: i64,
+    /// The smallest value the card can give.
+    pub lowest: i64,
+    /// The largest value the card can give.
+    pub highest: i64,
+    /// Code of the band.
+    pub band: String,
+    /// Name of the band.
+    pub band_name: Bilingual,
+    /// Calibrated probability in hundred-thousandths, where the card has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<i64>,
+    /// Where points were lost: at most five, largest loss first.
+    pub reasons: Vec<Reason>,
+    /// What speaks for the person: at most three, most points first.
+    pub strengths: Vec<Reason>,
+    /// What would help, in the order of the reasons.
+    pub what_helps: Vec<Bilingual>,
+    /// Attributes whose feature could not be measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_measured: Vec<String>,
+}
+
+/// Why points were won or lost, in words the person can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Stable code: model and attribute.
+    pub code: String,
+    /// The feature behind it.
+    pub feature: Feature,
+    /// What was measured, in the unit of the feature.
+    pub measured: i64,
+    /// Points obtained.
+    pub points: i64,
+    /// Points that could have been obtained.
+    pub best_points: i64,
+    /// The sentence.
+    pub text: Bilingual,
+    /// The lines behind it.
+    pub evidence: Vec<TransactionId>,
+}
+
+/// What a score would need and does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Missing {
+    /// No payment account in a supported currency is shared.
+    PaymentAccount,
+    /// The history is too short.
+    DaysOfHistory {
+        /// Days seen.
+        seen: i64,
+        /// Days needed.
+        needed: i64,
+    },
+    /// Too few payments of a regular income were seen.
+    IncomeCycles {
+        /// Payments seen.
+        seen: i64,
+        /// Payments needed.
+        needed: i64,
+    },
+    /// A payment account has no balance.
+    Balance,
+}
+
+/// What a card is computed from.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub as_of: Date,
+    pub first_date: Option<Date>,
+    pub days: i64,
+    pub income_cycles: i64,
+    pub has_payment_account: bool,
+    pub has_balances: bool,
+    pub windows: &'a [FeatureWindow],
+}
+
+const REASONS: usize = 5;
+const STRENGTHS: usize = 3;
+
+/// Computes one card.
+pub(crate) fn compute(card: &Card, subject: &Subject<'_>, taxonomy_version: &str) -> Scorecard {
+    let window = card.windows.iter().find_map(|months| {
+        subject
+            .windows
+            .iter()
+            .find(|window| window.months == *months)
+    });
+    let missing = missing(card, subject);
+    let outcome = match window {
+        Some(window) if missing.is_empty() => Outcome::Scored(score(card, window)),
+        _ => Outcome::InsufficientData { missing },
+    };
+    let earliest = subject.first_date.unwrap_or(subject.as_of);
+    Scorecard {
+        model: card.model.clone(),
+        version: card.version.clone(),
+        outcome,
+        calibration: card.calibration,
+        taxonomy_version: taxonomy_version.to_owned(),
+        window_from: window.map_or(earliest, |window| window.from.max(earliest)),
+        window_to: subject.as_of,
+        valid_until: plus_days(subject.as_of, card.valid_days),
+        decision_support_only: true,
+        available_to_selling: card.available_to_selling,
+    }
+}
+
+fn missing(card: &Card, subject: &Subject<'_>) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    if !subject.has_payment_account {
+        missing.push(Missing::PaymentAccount);
+    }
+    let no_window = !card.windows.iter().any(|months| {
+        subject
+            .windows
+            .iter()
+            .any(|window| window.months == *months)
+    });
+    if subject.days < card.needs.days || no_window {
+        missing.push(Missing::DaysOfHistory {
+            seen: subject.days,
+            needed: card.needs.days,
+        });
+    }
+    if subject.income_cycles < card.needs.income_cycles {
+        missing.push(Missing::IncomeCycles {
+            seen: subject.income_cycles,
+            needed: card.needs.income_cycles,
+        });
+    }
+    if card.needs.balance && subject.has_payment_account && !subject.has_balances {
+        missing.push(Missing::Balance);
+    }
+    missing
+}
+
+fn score(card: &Card, window: &FeatureWindow) -> Score {
+    let measured: BTreeMap<Feature, i64> = window
+        .values
+        .iter()
+        .map(|(feature, measured)| (*feature, measured.value))
+        .collect();
+    let value = card.value(&measured);
+    let (lowest, highest) = card.range();
+    let mut lost: Vec<&Attribute> = card
+        .attributes
+        .iter()
+        .filter(|attribute| gap(attribute, window) > 0)
+        .filter(|attribute| window.value(attribute.feature).is_some())
+        .collect();
+    lost.sort_by_key(|attribute| {
+        (
+            std::cmp::Reverse(gap(attribute, window)),
+            attribute.id.clone(),
+        )
+    });
+    let mut won: Vec<&Attribute> = card
+        .attributes
+        .iter()
+        .filter(|attribute| gap(attribute, window) == 0 && attribute.best_points() > 0)
+        .filter(|attribute| window.value(attribute.feature).is_some())
+        .collect();
+    won.sort_by_key(|attribute| {
+        (
+            std::cmp::Reverse(attribute.best_points()),
+            attribute.id.clone(),
+        )
+    });
+    let band = card.band(value);
+    Score {
+        value,
+        lowest,
+        highest,
+        band: band.map(|band| band.code.clone()).unwrap_or_default(),
+        band_name: band.map(|band| band.name.clone()).unwrap_or_default(),
+        probability: card.probability(value),
+        reasons: lost
+            .iter()
+            .take(REASONS)
+            .map(|attribute| reason(card, attribute, window, &attribute.reason))
+            .collect(),
+        strengths: won
+            .iter()
+            .take(STRENGTHS)
+            .map(|attribute| reason(card, attribute, window, &attribute.strength))
+            .collect(),
+        what_helps: lost
+            .iter()
+            .take(REASONS)
+            .map(|attribute| attribute.helps.clone())
+            .collect(),
+        not_measured: card
+            .attributes
+            .iter()
+            .filter(|attribute| window.value(attribute.feature).is_none())
+            .map(|attribute| attribute.id.clone())
+            .collect(),
+    }
+}
+
+fn gap(attribute: &Attribute, window: &FeatureWindow) -> i64 {
+    attribute.best_points() - attribute.points(window.value(attribute.feature))
+}
+
+fn reason(card: &Card, attribute: &Attribute, window: &FeatureWindow, text: &Bilingual) -> Reason {
+    let measured = window.values.get(&attribute.feature);
+    let value = measured.map_or(0, |measured| measured.value);
+    Reason {
+        code: format!("{}.{}", card.model, attribute.id),
+        feature: attribute.feature,
+        measured: value,
+        points: attribute.points(Some(value)),
+        best_points: attribute.best_points(),
+        text: wording::filled(text, attribute.feature, value),
+        evidence: measured
+            .map(|measured| measured.evidence.clone())
+            .unwrap_or_default(),
+    }
+}

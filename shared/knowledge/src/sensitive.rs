@@ -1,0 +1,74 @@
+//! Lines that reveal what GDPR article 9 protects, recognised before anything is stored.
+//!
+//! The list is read generously: a line coarsened for nothing costs a category, a line kept by
+//! mistake costs a person's privacy.
+
+use passerelle_domain::transaction::Transaction;
+
+use crate::enrichment::Reading;
+use crate::lexicon::{Meaning, MerchantKind, lexicon};
+
+/// Whether and why a line is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// Nothing in it is protected.
+    Ordinary,
+    /// Its payee reveals health, belief, union or political membership, or intimate life.
+    Payee,
+    /// A donation, which can reveal belief.
+    Donation,
+    /// The premium of a complementary health contract: only that a contract exists may ever be
+    /// known, and only with explicit consent.
+    HealthPremium,
+}
+
+/// Whether a line must be coarsened before it is stored
+/// ([`Transaction::coarsened`]); already coarsened lines stay so.
+#[must_use]
+pub fn is_sensitive(line: &Transaction) -> bool {
+    line.sensitive || sensitivity(&Reading::of(lexicon(), line)) != Sensitivity::Ordinary
+}
+
+/// Why a line is protected, for the caller that holds an explicit consent for one of the reasons.
+#[must_use]
+pub fn sensitivity_of(line: &Transaction) -> Sensitivity {
+    if line.sensitive {
+        return Sensitivity::Payee;
+    }
+    sensitivity(&Reading::of(lexicon(), line))
+}
+
+pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
+    let lexicon = reading.lexicon();
+    let health_insurer = reading
+        .merchant()
+        .and_then(|(index, _)| lexicon.merchant(index))
+        .is_some_and(|merchant| merchant.kind == MerchantKind::HealthInsurer);
+    if health_insurer {
+        // What a mutual pays back is care received, not a contract.
+        return if reading.is_debit() {
+            Sensitivity::HealthPremium
+        } else {
+            Sensitivity::Payee
+        };
+    }
+    let mut found = Sensitivity::Ordinary;
+    for hit in &reading.hits {
+        match hit.meaning {
+            Meaning::Sensitive(index) if !hit.cut || hit.words > 1 => {
+                let admitted = lexicon.sensitive.get(index).is_some_and(|phrase| {
+                    phrase.guard.admits(reading.is_debit(), reading.operation)
+                });
+                if admitted {
+                    return Sensitivity::Payee;
+                }
+            }
+            Meaning::Charity => found = Sensitivity::Donation,
+            _ => {}
+        }
+    }
+    if found == Sensitivity::Ordinary && reading.is_health_premium() {
+        return Sensitivity::HealthPremium;
+    }
+    found
+}

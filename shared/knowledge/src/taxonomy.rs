@@ -1,0 +1,278 @@
+//! The two-level list of categories, with codes that never change once served.
+//!
+//! The list is our own because no public one separates what an insurer must tell apart: lines of
+//! insurance, kinds of lender, incident fees. It is mapped outward by `data/taxonomy.csv`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::{self, Row};
+
+/// The version served with every answer. It changes when a leaf is added, removed or redefined.
+pub const TAXONOMY_VERSION: &str = "2026.1";
+
+/// A text that is no category code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a category code")]
+pub struct UnknownCategoryCode;
+
+macro_rules! taxonomy {
+    ($($variant:ident = $code:literal),+ $(,)?) => {
+        /// A leaf of the taxonomy. `Unknown` is a value: a wrong category costs more than a missing one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub enum Category {
+            $(
+                #[doc = concat!("`", $code, "`")]
+                $variant,
+            )+
+        }
+
+        impl Category {
+            /// Every leaf, in the order of the taxonomy.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable code, `group.leaf`.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+        }
+
+        impl FromStr for Category {
+            type Err = UnknownCategoryCode;
+            fn from_str(text: &str) -> Result<Self, UnknownCategoryCode> {
+                match text { $($code => Ok(Self::$variant),)+ _ => Err(UnknownCategoryCode) }
+            }
+        }
+    };
+}
+
+taxonomy! {
+    IncomeSalary = "income.salary",
+    IncomeReplacement = "income.replacement",
+    IncomeRetirement = "income.retirement",
+    IncomeFamilyBenefit = "income.family_benefit",
+    IncomeRental = "income.rental",
+    IncomeInterest = "income.interest",
+    IncomeDividend = "income.dividend",
+    IncomeRefund = "income.refund",
+    IncomeInsurancePayout = "income.insurance_payout",
+    IncomeOther = "income.other",
+    HousingRent = "housing.rent",
+    HousingLoan = "housing.loan",
+    HousingPurchase = "housing.purchase",
+    HousingCharges = "housing.charges",
+    HousingEnergy = "housing.energy",
+    HousingWater = "housing.water",
+    HousingWorksFurniture = "housing.works_furniture",
+    HousingRemoval = "housing.removal",
+    HousingDeposit = "housing.deposit",
+    InsuranceAuto = "insurance.auto",
+    InsuranceMoto = "insurance.moto",
+    InsuranceHome = "insurance.home",
+    InsuranceLoan = "insurance.loan",
+    InsuranceLifeSavings = "insurance.life_savings",
+    InsuranceProtection = "insurance.protection",
+    InsuranceLegal = "insurance.legal",
+    InsuranceTravel = "insurance.travel",
+    InsurancePet = "insurance.pet",
+    InsuranceAffinity = "insurance.affinity",
+    InsuranceSchool = "insurance.school",
+    InsuranceUnknownLine = "insurance.unknown_line",
+    InsuranceHealth = "insurance.health",
+    TransportFuel = "transport.fuel",
+    TransportCharging = "transport.charging",
+    TransportParkingToll = "transport.parking_toll",
+    TransportMaintenance = "transport.maintenance",
+    TransportVehiclePurchase = "transport.vehicle_purchase",
+    TransportVehicleLoan = "transport.vehicle_loan",
+    TransportVehicleRental = "transport.vehicle_rental",
+    TransportPublic = "transport.public",
+    TransportTaxi = "transport.taxi",
+    LoanConsumer = "loan.consumer",
+    LoanRevolving = "loan.revolving",
+    LoanStudent = "loan.student",
+    LoanBnpl = "loan.bnpl",
+    LoanUnknown = "loan.unknown",
+    BankAccountFee = "bank.account_fee",
+    BankOverdraftInterest = "bank.overdraft_interest",
+    BankIncidentFee = "bank.incident_fee",
+    BankCardFee = "bank.card_fee",
+    BankFx = "bank.fx",
+    CashWithdrawal = "cash.withdrawal",
+    CashDeposit = "cash.deposit",
+    ChequeOut = "cheque.cheque_out",
+    ChequeIn = "cheque.cheque_in",
+    CardDeferredSettlement = "card.deferred_settlement",
+    TransferInternal = "transfer.internal",
+    TransferPerson = "transfer.person",
+    TransferSavings = "transfer.savings",
+    TransferInvestment = "transfer.investment",
+    FoodGroceries = "food.groceries",
+    FoodRestaurant = "food.restaurant",
+    ShoppingClothing = "shopping.clothing",
+    ShoppingElectronics = "shopping.electronics",
+    ShoppingEcommerce = "shopping.ecommerce",
+    ShoppingTobaccoPress = "shopping.tobacco_press",
+    ShoppingGeneral = "shopping.general",
+    LeisureCulture = "leisure.culture",
+    LeisureSport = "leisure.sport",
+    LeisureStreaming = "leisure.streaming",
+    LeisureGambling = "leisure.gambling",
+    TravelTransport = "travel.transport",
+    TravelStay = "travel.stay",
+    TelecomMobile = "telecom.mobile",
+    TelecomInternet = "telecom.internet",
+    ServicesPost = "services.post",
+    ServicesPersonalCare = "services.personal_care",
+    ServicesLegal = "services.legal",
+    ServicesHomeHelp = "services.home_help",
+    FamilyChildcare = "family.childcare",
+    FamilyAlimony = "family.alimony",
+    FamilyActivity = "family.activity",
+    EducationFees = "education.fees",
+    TaxIncome = "tax.income",
+    TaxProperty = "tax.property",
+    TaxFine = "tax.fine",
+    TaxSocial = "tax.social",
+    CharityRestricted = "charity.restricted",
+    Sensitive = "sensitive",
+    Unknown = "unknown",
+}
+
+impl Category {
+    /// The part before the dot; the whole code for the two leaves without a group.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        self.code()
+            .split_once('.')
+            .map_or(self.code(), |(group, _)| group)
+    }
+
+    /// Whether the leaf belongs to a group.
+    #[must_use]
+    pub fn is_in(self, group: &str) -> bool {
+        self.group() == group
+    }
+
+    /// Whether what is in this leaf may only ever protect the person, never serve a sale: games of
+    /// chance, and the signs of financial difficulty.
+    #[must_use]
+    pub fn is_protective_only(self) -> bool {
+        matches!(
+            self,
+            Self::LeisureGambling | Self::BankIncidentFee | Self::BankOverdraftInterest
+        )
+    }
+
+    /// Whether money in this leaf buys something (as against moving between pockets).
+    #[must_use]
+    pub fn is_spending(self) -> bool {
+        !matches!(
+            self,
+            Self::TransferInternal
+                | Self::TransferSavings
+                | Self::TransferInvestment
+                | Self::InsuranceLifeSavings
+        ) && !self.is_in("income")
+    }
+
+    /// Names and outward mappings of the leaf, where the data file has them.
+    #[must_use]
+    pub fn mapping(self) -> Option<&'static Mapping> {
+        MAPPINGS
+            .iter()
+            .find(|(category, _)| *category == self)
+            .map(|(_, mapping)| mapping)
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl TryFrom<String> for Category {
+    type Error = UnknownCategoryCode;
+    fn try_from(text: String) -> Result<Self, UnknownCategoryCode> {
+        text.parse()
+    }
+}
+
+impl From<Category> for String {
+    fn from(category: Category) -> String {
+        category.code().to_owned()
+    }
+}
+
+/// How a leaf is called, and what it corresponds to elsewhere. An empty text is "no counterpart".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mapping {
+    /// The name a French reader sees.
+    pub french: &'static str,
+    /// The name an English reader sees.
+    pub english: &'static str,
+    /// COICOP 2018 division or group (UN Statistics Division).
+    pub coicop: &'static str,
+    /// Plaid Personal Finance Category, primary level.
+    pub plaid: &'static str,
+    /// ISO 20022 bank transaction code that most often carries it.
+    pub iso20022: &'static str,
+}
+
+static MAPPINGS: LazyLock<Vec<(Category, Mapping)>> =
+    LazyLock::new(|| mappings().unwrap_or_default());
+
+fn mappings() -> Result<Vec<(Category, Mapping)>, table::MalformedTable> {
+    table::rows("taxonomy.csv", include_str!("../data/taxonomy.csv"))
+        .map(|row| {
+            let row: Row<'static> = row;
+            Ok((
+                row.parse(0)?,
+                Mapping {
+                    french: row.required(1)?,
+                    english: row.required(2)?,
+                    coicop: row.text(3),
+                    plaid: row.text(4),
+                    iso20022: row.text(5),
+                },
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_leaf_has_its_names_once() {
+        let named: Vec<Category> = mappings()
+            .unwrap()
+            .into_iter()
+            .map(|(leaf, _)| leaf)
+            .collect();
+        let distinct: BTreeSet<Category> = named.iter().copied().collect();
+        assert_eq!(named.len(), distinct.len(), "a leaf is mapped twice");
+        for leaf in Category::ALL {
+            assert!(
+                distinct.contains(leaf),
+                "{leaf} has no line in taxonomy.csv"
+            );
+        }
+    }
+
+    #[test]
+    fn codes_read_back() {
+        for leaf in Category::ALL {
+            assert_eq!(leaf.code().parse(), Ok(*leaf));
+        }
+        assert!("food.space_travel".parse::<Category>().is_err());
+    }
+}
