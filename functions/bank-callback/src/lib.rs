@@ -1,1 +1,56 @@
 //! The return from the bank: code to tokens, tokens to the vault, first sync queued.
+//!
+//! The attempt is found by its single-use `state` and claimed before the code is exchanged. What the
+//! bank gives back is stored before anything else is done with it, so every step after that can be
+//! carried on by [`resume`].
+
+mod exchange;
+mod pages;
+mod resume;
+mod returning;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use passerelle_aws::{Clients, Queue, Store, Table};
+use passerelle_banks::{BankSettings, Banks};
+use passerelle_runtime::{Clock, Environment, Function, StartError};
+
+pub(crate) struct BankCallback {
+    pub(crate) store: Store,
+    pub(crate) banks: Banks,
+    pub(crate) sync_queue: Queue,
+    pub(crate) clock: Clock,
+}
+
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SYNC_QUEUE_URL`, `BANK_CLIENT_ID` and,
+/// where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
+///
+/// # Errors
+/// [`StartError`] naming the variable that is missing or unreadable.
+pub fn function(environment: &Environment, clients: &Clients) -> Result<Function, StartError> {
+    let table = Table::new(
+        clients,
+        environment.text("TABLE_NAME")?,
+        environment.text("KEYS_TABLE_NAME")?,
+    );
+    let settings = BankSettings {
+        sandbox_bank_url: match environment.optional("SANDBOX_BANK_URL") {
+            Some(_) => Some(environment.parsed("SANDBOX_BANK_URL")?),
+            None => None,
+        },
+        client_id: environment.text("BANK_CLIENT_ID")?,
+    };
+    let callback = Arc::new(BankCallback {
+        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
+        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
+        sync_queue: Queue::new(clients, environment.text("SYNC_QUEUE_URL")?),
+        clock: environment.clock(),
+    });
+    let router = Router::new()
+        .route("/v1/callback/{institution}", get(returning::from_bank))
+        .route("/v1/callback/{institution}/resume", get(resume::resume))
+        .with_state(callback);
+    Ok(Function::new("bank-callback").http(router))
+}

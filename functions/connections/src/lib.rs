@@ -1,1 +1,71 @@
-//! The insurer reads, purpose-checked: connections, accounts, transactions, scores.
+//! The insurer's reads, purpose by purpose: connections, accounts, transactions, scores; and the end
+//! of a connection.
+//!
+//! Every read of bank data names a purpose. [`grant`] is the one place that says yes: a live consent
+//! of this client that grants the purpose, and a purpose that may read this class of data.
+
+mod accounts;
+mod end;
+mod grant;
+mod scores;
+mod standing;
+mod transactions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use passerelle_aws::{Clients, Error, Store, Table};
+use passerelle_domain::purpose::Catalogue;
+use passerelle_runtime::{Caller, Clock, Environment, Function, Problem, StartError};
+
+pub(crate) struct Connections {
+    pub(crate) store: Store,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) clock: Clock,
+}
+
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID` and `TENANT_CLAIM`.
+///
+/// # Errors
+/// [`StartError`] naming the variable that is missing.
+pub fn function(environment: &Environment, clients: &Clients) -> Result<Function, StartError> {
+    let table = Table::new(
+        clients,
+        environment.text("TABLE_NAME")?,
+        environment.text("KEYS_TABLE_NAME")?,
+    );
+    let connections = Arc::new(Connections {
+        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
+        catalogue: Catalogue::standard(),
+        clock: environment.clock(),
+    });
+    let router = Router::new()
+        .route(
+            "/v1/customers/{customer}/connections",
+            get(standing::of_customer),
+        )
+        .route("/v1/customers/{customer}/scores", get(scores::of_customer))
+        .route(
+            "/v1/connections/{connection}",
+            get(standing::of_connection).delete(end::terminate),
+        )
+        .route("/v1/connections/{connection}/accounts", get(accounts::list))
+        .route(
+            "/v1/connections/{connection}/transactions",
+            get(transactions::list),
+        )
+        .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
+        .with_state(connections);
+    Ok(Function::new("connections").http(router))
+}
+
+/// What a failing table means to a caller. A destroyed key means that nothing is there any more.
+pub(crate) fn refused(error: Error) -> Problem {
+    match error {
+        Error::Erased => Problem::not_found(),
+        Error::Conflict => Problem::conflict("It changed in between: read it and decide again."),
+        error if error.is_retryable() => Problem::unavailable(&error),
+        error => Problem::internal(&error),
+    }
+}

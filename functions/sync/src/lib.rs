@@ -1,1 +1,222 @@
-//! Accounts, balances, transactions: filtered, reconciled, sealed, stored; scoring queued.
+//! Brings a connection up to date: claim, read the bank, filter, reconcile, seal, commit.
+//!
+//! The message is a hint. What may happen is decided by the claim (consent, budget, lease) and what
+//! did happen by the commit; a duplicate, a replay or a zombie finds a refused condition.
+
+mod merge;
+mod reading;
+
+use std::sync::Arc;
+
+use passerelle_aws::connections::{Claim, ClaimRefusal, Loaded, SyncOutcome};
+use passerelle_aws::due::Owed;
+use passerelle_aws::{Clients, Queue, Store, Table};
+use passerelle_banks::{BankError, BankSettings, Banks};
+use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
+
+use crate::merge::Merged;
+use crate::reading::Reading;
+
+struct Sync {
+    store: Store,
+    banks: Banks,
+    scoring_queue: Queue,
+    clock: Clock,
+}
+
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SCORING_QUEUE_URL`, `BANK_CLIENT_ID` and,
+/// where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
+///
+/// # Errors
+/// [`StartError`] naming the variable that is missing or unreadable.
+pub fn function(environment: &Environment, clients: &Clients) -> Result<Function, StartError> {
+    let table = Table::new(
+        clients,
+        environment.text("TABLE_NAME")?,
+        environment.text("KEYS_TABLE_NAME")?,
+    );
+    let settings = BankSettings {
+        sandbox_bank_url: match environment.optional("SANDBOX_BANK_URL") {
+            Some(_) => Some(environment.parsed("SANDBOX_BANK_URL")?),
+            None => None,
+        },
+        client_id: environment.text("BANK_CLIENT_ID")?,
+    };
+    let sync = Arc::new(Sync {
+        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
+        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
+        scoring_queue: Queue::new(clients, environment.text("SCORING_QUEUE_URL")?),
+        clock: environment.clock(),
+    });
+    Ok(Function::new("sync").queue(move |work| {
+        let sync = Arc::clone(&sync);
+        async move { sync.run(work).await }
+    }))
+}
+
+/// What stops a sync.
+#[derive(Debug, thiserror::Error)]
+enum SyncError {
+    #[error(transparent)]
+    Bank(#[from] BankError),
+    #[error(transparent)]
+    Aws(#[from] passerelle_aws::Error),
+}
+
+impl Sync {
+    async fn run(&self, work: Work) -> Result<(), WorkError> {
+        let store = self.store.metered();
+        let now = self.clock.now();
+        let claim = match store
+            .table()
+            .claim(&work.client, &work.connection, now)
+            .await?
+        {
+            Ok(claim) => claim,
+            Err(refusal) => {
+                log_refusal(refusal);
+                return Ok(());
+            }
+        };
+        let result = self.bring_up_to_date(&store, &claim, &work).await;
+        let usage = store.meter().usage();
+        tracing::info!(
+            seq = claim.seq,
+            bank = %claim.connection.institution,
+            aws_calls = usage.table_requests + usage.kms_requests + usage.queue_requests,
+            rru = usage.read_units,
+            wru = usage.write_units,
+            outcome = result.as_ref().map_or("failed", |outcome| outcome),
+            "sync"
+        );
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => self.give_back(&store, &claim, error).await,
+        }
+    }
+
+    async fn bring_up_to_date(
+        &self,
+        store: &Store,
+        claim: &Claim,
+        work: &Work,
+    ) -> Result<&'static str, SyncError> {
+        let now = self.clock.now();
+        let loaded = store.load(claim, now).await?;
+        let fingerprint_key = store
+            .vault()
+            .tenant_key(&work.client, now)
+            .await?
+            .fingerprint_key();
+        let reading = Reading {
+            store,
+            connector: self.banks.connector(&claim.connection.institution)?,
+            claim,
+            loaded: &loaded,
+            correlation: &work.correlation,
+            clock: &self.clock,
+        };
+        let fetched = reading.read(&fingerprint_key).await?;
+        let merged = merge::merge(&loaded.content, fetched, self.clock.now());
+        self.store_merged(store, claim, &loaded, merged, work).await
+    }
+
+    async fn store_merged(
+        &self,
+        store: &Store,
+        claim: &Claim,
+        loaded: &Loaded,
+        merged: Merged,
+        work: &Work,
+    ) -> Result<&'static str, SyncError> {
+        let Merged {
+            mut content,
+            outcome,
+            changed,
+        } = merged;
+        if content.delta.wants_flush()? {
+            let mut delta = std::mem::take(&mut content.delta);
+            store.flush(claim, loaded, &mut delta).await?;
+            content.delta = delta;
+        }
+        let scorable = matches!(outcome, SyncOutcome::Active { .. });
+        let owed = (changed && scorable).then_some(Owed::Scoring);
+        store
+            .commit(claim, loaded, &content, &outcome, owed, self.clock.now())
+            .await?;
+        if owed.is_some() {
+            self.hint_at_scoring(store, work).await;
+        }
+        Ok(match (&outcome, changed) {
+            (SyncOutcome::NoEligibleAccount { .. }, _) => "no-eligible-account",
+            (SyncOutcome::Active { .. }, true) => "updated",
+            (SyncOutcome::Active { .. }, false) => "nothing-new",
+        })
+    }
+
+    /// The scoring is owed by the commit; a message that is not sent only makes it later.
+    async fn hint_at_scoring(&self, store: &Store, work: &Work) {
+        let sent = self
+            .scoring_queue
+            .send(&work.client, work, store.meter())
+            .await;
+        if let Err(error) = sent {
+            tracing::warn!(%error, "scoring will start with the next sweep");
+        }
+    }
+
+    /// Decides what a failure means: a state, patience, or another try.
+    async fn give_back(
+        &self,
+        store: &Store,
+        claim: &Claim,
+        error: SyncError,
+    ) -> Result<(), WorkError> {
+        let (table, now) = (store.table(), self.clock.now());
+        match error {
+            // Withdrawn in between, or a newer worker's commit stands: nothing is left to do.
+            SyncError::Aws(passerelle_aws::Error::Erased | passerelle_aws::Error::Conflict) => {
+                Ok(())
+            }
+            SyncError::Aws(error) => {
+                table.release(claim).await?;
+                Err(error.into())
+            }
+            SyncError::Bank(error) if error.needs_psu().is_some() => {
+                if let Some(reason) = error.needs_psu() {
+                    table.require_reauthentication(claim, reason, now).await?;
+                }
+                Ok(())
+            }
+            // The bank said when: the next slot or the next sweep asks again, not this message.
+            SyncError::Bank(error) if error.rate_limited() => {
+                tracing::warn!(%error, "the connection stays active and waits for its next slot");
+                Ok(())
+            }
+            SyncError::Bank(error) if error.is_retryable() => {
+                table.release(claim).await?;
+                Err(error.into())
+            }
+            // Ours to mend (certificate, registration, a refused request): retrying burns the budget.
+            SyncError::Bank(error) => {
+                tracing::error!(%error, "the bank refuses this connection until we change something");
+                let connection = &claim.connection;
+                table
+                    .clear_due(&connection.client, &connection.id, Owed::Sync)
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn log_refusal(refusal: ClaimRefusal) {
+    let outcome = match refusal {
+        ClaimRefusal::Unknown => "unknown",
+        ClaimRefusal::NotOpen => "not-open",
+        ClaimRefusal::ConsentEnded => "consent-ended",
+        ClaimRefusal::Leased => "already-running",
+        ClaimRefusal::BudgetSpent { .. } => "budget-spent",
+    };
+    tracing::info!(outcome, "nothing to do");
+}

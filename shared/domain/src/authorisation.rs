@@ -43,6 +43,16 @@ pub enum Callback {
     },
 }
 
+impl Callback {
+    /// The `state` it returns.
+    #[must_use]
+    pub fn state(&self) -> &Private {
+        match self {
+            Self::Code { state, .. } | Self::Error { state, .. } => state,
+        }
+    }
+}
+
 /// A callback that cannot be what a bank sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCallback {

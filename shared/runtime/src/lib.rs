@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod browser;
 mod caller;
 mod clock;
 mod correlation;
@@ -17,6 +18,7 @@ pub mod telemetry;
 mod visitor;
 mod work;
 
+pub use browser::Browser;
 pub use caller::{Caller, TenantClaim};
 pub use clock::Clock;
 pub use correlation::Correlation;

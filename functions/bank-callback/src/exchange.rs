@@ -1,0 +1,248 @@
+//! From a code to a connection that stands, in steps that each survive a crash.
+
+use passerelle_aws::Error;
+use passerelle_aws::authorisations::{ClaimedAttempt, Completion, ExchangedAttempt};
+use passerelle_aws::table::Digest;
+use passerelle_banks::{Access, AttemptSecrets, BankConsent, BankError, OpenToken};
+use passerelle_domain::Timestamp;
+use passerelle_domain::authorisation::FailureReason;
+use passerelle_domain::call_budget::PsuPresence;
+use passerelle_domain::consent::{Consent, ConsentEvent, ConsentState};
+use passerelle_domain::private::Private;
+use passerelle_runtime::{Correlation, Problem, Visitor, Work};
+
+use crate::{BankCallback, pages};
+
+/// What a browser brought back.
+pub(crate) struct Returned {
+    pub(crate) state: Digest,
+    /// The code, unless it was parked with the attempt before.
+    pub(crate) code: Option<Private>,
+    pub(crate) issuer: Option<String>,
+}
+
+impl BankCallback {
+    /// Claims the attempt, exchanges its code and makes the connection stand. A code that was used
+    /// before changes nothing.
+    pub(crate) async fn connect(
+        &self,
+        returned: Returned,
+        visitor: &Visitor,
+        correlation: &Correlation,
+    ) -> Result<(), Problem> {
+        let claimed = match self
+            .store
+            .claim_authorisation(&returned.state, self.clock.now())
+            .await
+        {
+            Ok(claimed) => claimed,
+            Err(Error::Conflict) => return Ok(()),
+            Err(error) => return Err(pages::refused(error)),
+        };
+        match self
+            .exchange(&claimed, &returned, visitor, correlation)
+            .await?
+        {
+            Some(exchanged) => self.finish(exchanged, &returned.state, correlation).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Exchanges the code; `None` when the bank refused, which the attempt then says.
+    async fn exchange(
+        &self,
+        claimed: &ClaimedAttempt,
+        returned: &Returned,
+        visitor: &Visitor,
+        correlation: &Correlation,
+    ) -> Result<Option<ExchangedAttempt>, Problem> {
+        let now = self.clock.now();
+        let attempt = &claimed.authorisation;
+        let code = returned.code.as_ref().or(claimed.parked_code.as_ref());
+        let result = match code {
+            Some(code) => {
+                let connector = self
+                    .banks
+                    .connector(&attempt.institution)
+                    .map_err(bank_refused)?;
+                let secrets = AttemptSecrets::from_bytes(&claimed.secrets).map_err(bank_refused)?;
+                let issuer = returned.issuer.as_deref();
+                connector
+                    .exchange_code(&secrets, code, issuer, &correlation.0, now)
+                    .await
+            }
+            None => Err(BankError::DamagedSecrets),
+        };
+        match result {
+            Ok(token) => {
+                let psu = visitor.attended(now);
+                let kept =
+                    self.store
+                        .keep_exchanged(claimed, &returned.state, token.to_bytes(), psu, now);
+                kept.await.map(Some).map_err(pages::refused)
+            }
+            Err(error) => {
+                tracing::warn!(%error, bank = %attempt.institution, "the code was not exchanged");
+                self.fail(&returned.state, reason(&error), now).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Asks the bank where its consent stands and writes what follows from it.
+    pub(crate) async fn finish(
+        &self,
+        exchanged: ExchangedAttempt,
+        state: &Digest,
+        correlation: &Correlation,
+    ) -> Result<(), Problem> {
+        let now = self.clock.now();
+        match self.bank_consent(&exchanged, correlation).await {
+            Ok(BankConsent::Valid { valid_until }) => {
+                self.complete(&exchanged, state, valid_until, correlation)
+                    .await
+            }
+            // The journey page offers to ask again.
+            Ok(BankConsent::Pending) => Ok(()),
+            Ok(BankConsent::Ended(end)) => {
+                tracing::info!(?end, "the bank's consent is not valid");
+                self.fail(state, FailureReason::BankRefused, now).await
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "the bank does not say where its consent stands");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the bank refuses to say where its consent stands");
+                self.fail(state, reason(&error), now).await
+            }
+        }
+    }
+
+    async fn bank_consent(
+        &self,
+        exchanged: &ExchangedAttempt,
+        correlation: &Correlation,
+    ) -> Result<BankConsent, BankError> {
+        let connector = self.banks.connector(&exchanged.authorisation.institution)?;
+        let token = OpenToken::from_bytes(&exchanged.token)?;
+        // The person is on this very request.
+        let presence = PsuPresence::Attended(exchanged.psu.clone());
+        let access = Access {
+            token: &token,
+            presence: &presence,
+            correlation: &correlation.0,
+        };
+        connector.consent_status(&access).await
+    }
+
+    async fn complete(
+        &self,
+        exchanged: &ExchangedAttempt,
+        state: &Digest,
+        bank_valid_until: Timestamp,
+        correlation: &Correlation,
+    ) -> Result<(), Problem> {
+        let now = self.clock.now();
+        let attempt = &exchanged.authorisation;
+        let Some(consent) = self.authorised(exchanged, bank_valid_until, now).await? else {
+            return self.fail(state, FailureReason::BankRefused, now).await;
+        };
+        let ConsentState::Valid { valid_until, .. } = &consent.state else {
+            return self.fail(state, FailureReason::BankRefused, now).await;
+        };
+        let completion = Completion {
+            attempt: exchanged,
+            consent: &consent,
+            consent_until: *valid_until,
+        };
+        match self
+            .store
+            .complete_authorisation(completion, state, now)
+            .await
+        {
+            // Completed by another request meanwhile, or the consent moved: the page says which.
+            Ok(()) | Err(Error::Conflict) => {}
+            Err(error) => return Err(pages::refused(error)),
+        }
+        let work = Work {
+            client: attempt.client.clone(),
+            connection: attempt.connection.clone(),
+            correlation: correlation.0.clone(),
+        };
+        // The first sync is owed by what was just written; the message only makes it fast.
+        if let Err(error) = self
+            .sync_queue
+            .send(&work.client, &work, self.store.meter())
+            .await
+        {
+            tracing::warn!(%error, "the first sync will start with the next sweep");
+        }
+        Ok(())
+    }
+
+    /// The consent in its valid state; `None` when it cannot take this bank any more.
+    async fn authorised(
+        &self,
+        exchanged: &ExchangedAttempt,
+        bank_valid_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Consent>, Problem> {
+        let attempt = &exchanged.authorisation;
+        let stored = self
+            .store
+            .table()
+            .consent(&attempt.client, &attempt.consent)
+            .await;
+        let Some(stored) = stored.map_err(pages::refused)? else {
+            return Ok(None);
+        };
+        let chosen = match &stored.consent.state {
+            ConsentState::Received { institution, .. } => institution.as_ref(),
+            _ => None,
+        };
+        if chosen != Some(&attempt.institution) {
+            return Ok(None);
+        }
+        let event = ConsentEvent::BankAuthorised {
+            connection: attempt.connection.clone(),
+            bank_valid_until,
+        };
+        match stored.consent.apply(event, now) {
+            Ok(consent) => Ok(Some(consent)),
+            Err(refusal) => {
+                tracing::warn!(%refusal, "the consent does not take the bank's answer");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn fail(
+        &self,
+        state: &Digest,
+        reason: FailureReason,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        match self
+            .store
+            .table()
+            .fail_authorisation(state, reason, now)
+            .await
+        {
+            Ok(()) | Err(Error::Conflict) => Ok(()),
+            Err(error) => Err(pages::refused(error)),
+        }
+    }
+}
+
+fn reason(error: &BankError) -> FailureReason {
+    if error.bank_unavailable() {
+        FailureReason::BankUnavailable
+    } else {
+        FailureReason::BankRefused
+    }
+}
+
+fn bank_refused(error: BankError) -> Problem {
+    Problem::bank_unavailable(&error)
+}

@@ -1,0 +1,36 @@
+//! What a person sees at the end of a return: their journey again, or where to find it.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use passerelle_aws::Error;
+use passerelle_domain::locale::Locale;
+use passerelle_domain::private::Private;
+use passerelle_runtime::{Problem, pages};
+
+/// Back to the journey, which says where things stand. 303: the address with the code is left behind.
+pub(crate) fn to_journey(token: &Private) -> Response {
+    Redirect::to(&format!("/journey/{}/progress", token.expose())).into_response()
+}
+
+/// The bank answered in a browser that did not leave for it (app to app).
+pub(crate) fn back_to_first_browser(locale: Locale) -> Response {
+    let (title, text) = match locale {
+        Locale::Fr => (
+            "Revenez à la page de départ",
+            "Votre banque a répondu. Pour votre sécurité, terminez dans la page où vous avez commencé : elle vous attend.\nVous pouvez fermer celle-ci.",
+        ),
+        Locale::En => (
+            "Go back to the page you started on",
+            "Your bank has answered. For your safety, finish on the page where you started: it is waiting for you.\nYou can close this one.",
+        ),
+    };
+    pages::notice(locale, title, text, None)
+}
+
+/// What a failing table means to a person who returns from their bank.
+pub(crate) fn refused(error: Error) -> Problem {
+    if error.is_retryable() {
+        Problem::unavailable(&error)
+    } else {
+        Problem::internal(&error)
+    }
+}

@@ -1,0 +1,141 @@
+//! Reading a bank under a claim, with a token that is fresh and already stored.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use passerelle_aws::Store;
+use passerelle_aws::connections::{Claim, Loaded};
+use passerelle_banks::{Access, BankError, Connector, OpenToken};
+use passerelle_domain::account::{Account, FetchedAccount, FingerprintKey, Ineligible};
+use passerelle_domain::call_budget::PsuPresence;
+use passerelle_domain::connection::ReauthenticationReason;
+use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_runtime::Clock;
+
+use crate::SyncError;
+
+/// How far back each sync reads again: card authorisations settle up to twelve days later, and ids
+/// may change until then (`facts` of the field: at least 15 days).
+pub(crate) const OVERLAP_DAYS: i32 = 15;
+
+/// One reading of one connection.
+pub(crate) struct Reading<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) claim: &'a Claim,
+    pub(crate) loaded: &'a Loaded,
+    pub(crate) correlation: &'a CorrelationId,
+    pub(crate) clock: &'a Clock,
+}
+
+/// What the bank served.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// Accounts we can work with, each with its lines.
+    pub(crate) accounts: Vec<(Account, FetchedWindow)>,
+    /// Why the others were left out.
+    pub(crate) refusals: Vec<Ineligible>,
+    /// How many accounts the bank listed.
+    pub(crate) listed: usize,
+}
+
+impl Reading<'_> {
+    /// Reads everything; refreshes the token at most twice (when it is due, and when the bank refuses
+    /// one that looked fresh).
+    pub(crate) async fn read(&self, key: &FingerprintKey) -> Result<Fetched, SyncError> {
+        let mut token = OpenToken::from_bytes(&self.loaded.token)?;
+        if token.needs_refresh(self.now()) {
+            token = self.refreshed(&token).await?;
+        }
+        match self.read_with(&token, key).await {
+            Err(error) if error.wants_refresh() => {
+                let token = self.refreshed(&token).await?;
+                Ok(self.read_with(&token, key).await?)
+            }
+            read => Ok(read?),
+        }
+    }
+
+    /// Renews the token and stores it before any call is made with it.
+    async fn refreshed(&self, token: &OpenToken) -> Result<OpenToken, SyncError> {
+        let renewed = self
+            .connector
+            .refresh_token(token, self.correlation, self.now())
+            .await;
+        let renewed = renewed.inspect_err(|error| self.log_lost_token(error))?;
+        self.store
+            .keep_token(self.claim, self.loaded, &renewed.to_bytes())
+            .await?;
+        Ok(renewed)
+    }
+
+    /// An earlier worker that never committed may have held the token the bank now wants.
+    fn log_lost_token(&self, error: &BankError) {
+        let interrupted = self.claim.seq > self.loaded.seq + 1;
+        if error.needs_psu() == Some(ReauthenticationReason::TokenRefused) && interrupted {
+            tracing::warn!("the token was probably lost by an interrupted sync");
+        }
+    }
+
+    async fn read_with(
+        &self,
+        token: &OpenToken,
+        key: &FingerprintKey,
+    ) -> Result<Fetched, BankError> {
+        let presence = self.presence();
+        let access = Access {
+            token,
+            presence: &presence,
+            correlation: self.correlation,
+        };
+        let listed = self.connector.accounts(&access).await?;
+        let mut fetched = Fetched {
+            accounts: Vec::new(),
+            refusals: Vec::new(),
+            listed: listed.len(),
+        };
+        for account in listed {
+            match account.eligibility() {
+                Ok(()) => fetched
+                    .accounts
+                    .push(self.read_account(&access, account, key).await?),
+                Err(refusal) => fetched.refusals.push(refusal),
+            }
+        }
+        Ok(fetched)
+    }
+
+    async fn read_account(
+        &self,
+        access: &Access<'_>,
+        account: FetchedAccount,
+        key: &FingerprintKey,
+    ) -> Result<(Account, FetchedWindow), BankError> {
+        let account = account.into_account(key, self.now());
+        let known = self.loaded.content.seen.contains_key(&account.id);
+        let from = if known { self.overlap_start() } else { None };
+        let window = self
+            .connector
+            .transactions(access, &account.resource_id, account.currency, from)
+            .await?;
+        Ok((account, window))
+    }
+
+    /// Where a known account is read from; an unknown one is read as far back as the bank gives.
+    fn overlap_start(&self) -> Option<Date> {
+        let synced_on = self.loaded.content.synced_on?;
+        synced_on
+            .checked_sub(jiff::Span::new().days(OVERLAP_DAYS))
+            .ok()
+    }
+
+    fn presence(&self) -> PsuPresence {
+        self.claim.presence(&self.loaded.content, self.now())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
