@@ -28,7 +28,10 @@ impl Browser {
     /// served over TLS.
     #[must_use]
     pub fn fresh(own_address: &str) -> (Private, HeaderValue) {
-        let value: String = entropy::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let value: String = entropy::<32>()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let (name, secure) = if own_address.starts_with("https://") {
             (SECURE_NAME, "; Secure")
         } else {
@@ -45,7 +48,10 @@ impl Browser {
 }
 
 fn journey_cookie(headers: &HeaderMap) -> Option<Private> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let found = cookies.flat_map(|line| line.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         [SECURE_NAME, PLAIN_NAME].contains(&name).then_some(value)
@@ -69,7 +75,13 @@ mod tests {
     #[test]
     fn a_cookie_that_is_set_is_read_back_among_others() {
         let (value, header) = Browser::fresh("http://127.0.0.1:8787");
-        let pair = header.to_str().unwrap().split(';').next().unwrap().to_owned();
+        let pair = header
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
         let headers = HeaderMap::from_iter([(COOKIE, format!("a=b; {pair}; c").parse().unwrap())]);
         assert_eq!(journey_cookie(&headers), Some(value));
     }
@@ -84,6 +96,9 @@ mod tests {
     fn over_tls_the_cookie_is_secure_and_for_this_host_alone() {
         let (_, header) = Browser::fresh("https://passerelle.example");
         let text = header.to_str().unwrap();
-        assert!(text.starts_with("__Host-journey=") && text.ends_with("; Secure"), "{text}");
+        assert!(
+            text.starts_with("__Host-journey=") && text.ends_with("; Secure"),
+            "{text}"
+        );
     }
 }

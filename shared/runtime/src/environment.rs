@@ -70,6 +70,17 @@ impl Environment {
             })
     }
 
+    /// A variable that is more than text and may be absent.
+    ///
+    /// # Errors
+    /// [`StartError::Unreadable`] when it is there and does not parse.
+    pub fn optional_parsed<T>(&self, name: &'static str) -> Result<Option<T>, StartError>
+    where
+        T: FromStr,
+    {
+        self.optional(name).map(|_| self.parsed(name)).transpose()
+    }
+
     /// The clock everything in the function reads the time from.
     #[must_use]
     pub fn clock(&self) -> Clock {

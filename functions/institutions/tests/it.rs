@@ -1,0 +1,137 @@
+//! The directory as a client sees it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use std::collections::BTreeMap;
+
+use passerelle_runtime::{Clock, Environment, Function};
+use serde_json::{Value, json};
+
+fn variables(sandbox: &str) -> BTreeMap<String, String> {
+    [
+        ("SANDBOX_BANK_URL", sandbox),
+        ("BANK_CLIENT_ID", "PSDFR-ACPR-00000"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn function_with(sandbox: &str) -> Function {
+    let environment = Environment::new(variables(sandbox), Clock::system());
+    institutions::function(&environment).unwrap()
+}
+
+async fn get(function: &Function, path: &str) -> (u64, Value) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let event = json!({
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"host": "api.example.test"},
+        "requestContext": {
+            "domainName": "api.example.test",
+            "http": {"method": "GET", "path": path, "sourceIp": "203.0.113.7"},
+            "stage": "$default",
+            "timeEpoch": 0
+        },
+        "isBase64Encoded": false
+    });
+    let answer = function
+        .answer(event, lambda_runtime::Context::default())
+        .await
+        .unwrap();
+    let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    (answer["statusCode"].as_u64().unwrap(), body)
+}
+
+fn names(found: &Value) -> Vec<&str> {
+    let found = found["institutions"].as_array().unwrap();
+    found
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_bank_is_found_without_its_accents() {
+    let function = function_with("");
+    let (status, accented) = get(&function, "/v1/institutions?query=cr%C3%A9dit%20AGRICOLE").await;
+    assert_eq!(status, 200);
+    let (_, plain) = get(&function, "/v1/institutions?query=credit+agricole").await;
+    assert_eq!(names(&accented), names(&plain));
+    let regional = |name: &&str| name.starts_with("Crédit Agricole");
+    assert!(names(&plain).iter().any(regional), "{plain}");
+}
+
+#[tokio::test]
+async fn a_bank_is_listed_with_what_it_offers_and_whether_it_can_be_reached() {
+    let (status, bank) = get(&function_with(""), "/v1/institutions/bnp-paribas").await;
+    assert_eq!(status, 200);
+    assert_eq!(bank["id"], "bnp-paribas");
+    assert_eq!(bank["reachable"]["status"], "needs-onboarding");
+    assert!(bank["capabilities"].is_object());
+}
+
+#[tokio::test]
+async fn the_sandbox_bank_is_there_only_where_one_runs() {
+    let path = "/v1/institutions/sandbox-bank";
+    assert_eq!(get(&function_with(""), path).await.0, 404);
+    let (status, bank) = get(&function_with("http://127.0.0.1:8787/sandbox-bank"), path).await;
+    assert_eq!(
+        (status, &bank["reachable"]["status"]),
+        (200, &json!("ready"))
+    );
+}
+
+#[tokio::test]
+async fn the_limit_is_kept() {
+    let (_, found) = get(&function_with(""), "/v1/institutions?limit=3").await;
+    assert_eq!(names(&found).len(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_bank_is_a_not_found_problem() {
+    for id in ["no-such-bank", "NO", "..%2f..%2fetc", "%F0%9F%A6%86"] {
+        let (status, problem) = get(&function_with(""), &format!("/v1/institutions/{id}")).await;
+        assert_eq!(
+            (status, &problem["type"]),
+            (404, &json!("urn:passerelle:problem:not-found"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_does_not_fit_is_named() {
+    let long = "x".repeat(101);
+    for (query, name) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=many", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("page=2", "page"),
+        (&format!("query={long}"), "query"),
+    ] {
+        let (status, problem) = get(&function_with(""), &format!("/v1/institutions?{query}")).await;
+        assert_eq!(
+            (status, problem["errors"][0]["parameter"].as_str()),
+            (400, Some(name)),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_or_broken_setting_stops_the_start_and_is_named() {
+    let start = |variables| institutions::function(&Environment::new(variables, Clock::system()));
+    let error = start(BTreeMap::new()).unwrap_err().to_string();
+    assert!(error.contains("BANK_CLIENT_ID"), "{error}");
+    let error = start(variables("not a url")).unwrap_err().to_string();
+    assert!(error.contains("SANDBOX_BANK_URL"), "{error}");
+}
