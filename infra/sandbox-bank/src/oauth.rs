@@ -94,12 +94,7 @@ async fn authorize(
         .filter(|_| request.response_type.as_deref() == Some("code"));
     let Some(code_challenge) = challenge else {
         let answer = [("error", "invalid_request")];
-        return Ok(back(
-            &bank,
-            &redirect_uri,
-            request.state.as_deref(),
-            &answer,
-        )?);
+        return back(&bank, &redirect_uri, request.state.as_deref(), &answer);
     };
     let visit = Visit {
         consent: consent_id.to_owned(),

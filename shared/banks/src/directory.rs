@@ -95,7 +95,8 @@ pub struct Directory {
 struct SearchableEntry {
     entry: DirectoryEntry,
     name: String,
-    other_names: Vec<String>,
+    synonyms: Vec<String>,
+    group: String,
     bic: String,
 }
 
@@ -160,12 +161,8 @@ impl SearchableEntry {
     fn new(entry: DirectoryEntry) -> Self {
         Self {
             name: fold(&entry.institution.name),
-            other_names: entry
-                .synonyms
-                .iter()
-                .chain([&entry.group])
-                .map(|name| fold(name))
-                .collect(),
+            synonyms: entry.synonyms.iter().map(|name| fold(name)).collect(),
+            group: fold(&entry.group),
             bic: fold(entry.institution.bic.as_deref().unwrap_or_default()),
             entry,
         }
@@ -176,7 +173,7 @@ impl SearchableEntry {
         if query.is_empty() || self.name == query {
             return Some(0);
         }
-        if self.other_names.iter().any(|name| name == query) {
+        if self.synonyms.iter().any(|name| name == query) {
             return Some(1);
         }
         if self.name.starts_with(query) {
@@ -188,13 +185,12 @@ impl SearchableEntry {
         if starts_every_word(&self.name, query) {
             return Some(4);
         }
-        self.other_names
-            .iter()
-            .any(|name| {
-                starts_every_word(name, query)
-                    || starts_every_word(&format!("{} {name}", self.name), query)
-            })
-            .then_some(5)
+        let with_name = |other: &String| format!("{} {other}", self.name);
+        let by_synonym = |synonym: &String| starts_every_word(&with_name(synonym), query);
+        if self.synonyms.iter().any(by_synonym) {
+            return Some(5);
+        }
+        starts_every_word(&with_name(&self.group), query).then_some(6)
     }
 }
 

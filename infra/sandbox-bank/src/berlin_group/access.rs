@@ -45,13 +45,11 @@ pub(crate) struct GrantedAccess {
 }
 
 impl GrantedAccess {
-    /// Checks token and consent, in this order.
+    /// Checks the consent, then the token: an ended consent tells more than a token that ended with
+    /// it.
     pub(crate) fn of(bank: &Bank, headers: &HeaderMap) -> Result<Self, Refusal> {
         let (now, today) = (bank.now(), bank.today());
         let token = bearer(headers).ok_or(Refusal::TokenMissing)?;
-        let issued = bank
-            .look(|state| state.access_tokens.get(&SecretDigest::of(token)).cloned())
-            .ok_or(Refusal::TokenUnknown)?;
         let consent_id = headers
             .get("consent-id")
             .and_then(|value| value.to_str().ok())
@@ -59,13 +57,16 @@ impl GrantedAccess {
         let consent = bank
             .look(|state| state.consents.get(consent_id).cloned())
             .ok_or(Refusal::ConsentUnknown)?;
-        if issued.consent != consent_id {
-            return Err(Refusal::ConsentInvalid);
-        }
         match consent.visible_status(now, today) {
             VisibleStatus::Valid => {}
             VisibleStatus::Expired => return Err(Refusal::ConsentExpired),
             _ => return Err(Refusal::ConsentInvalid),
+        }
+        let issued = bank
+            .look(|state| state.access_tokens.get(&SecretDigest::of(token)).cloned())
+            .ok_or(Refusal::TokenUnknown)?;
+        if issued.consent != consent_id {
+            return Err(Refusal::ConsentInvalid);
         }
         if now >= issued.expires_at {
             return Err(Refusal::TokenExpired);

@@ -1,0 +1,154 @@
+//! What the bank allows: four unattended accesses in 24 hours, 90 days of history, one day at a time.
+
+use passerelle_domain::account::FetchedAccount;
+use passerelle_domain::money::Currency;
+use passerelle_domain::{Date, Timestamp};
+
+use crate::sandbox::{Sandbox, access, correlation};
+
+async fn accounts(sandbox: &Sandbox, token: &passerelle_banks::OpenToken) -> Vec<FetchedAccount> {
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let access = access(token, &attended, &correlation);
+    sandbox.connector.accounts(&access).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_fifth_unattended_access_is_refused_as_a_limit_and_not_as_no_data() {
+    let sandbox = Sandbox::open().await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    for _ in 0..4 {
+        let unattended = sandbox.unattended();
+        let access = access(&token, &unattended, &correlation);
+        assert_eq!(sandbox.connector.accounts(&access).await.unwrap().len(), 2);
+    }
+    let unattended = sandbox.unattended();
+    let spent = access(&token, &unattended, &correlation);
+    let error = sandbox.connector.accounts(&spent).await.unwrap_err();
+    assert!(error.rate_limited() && error.is_retryable(), "{error}");
+    // The person asking in between is not counted.
+    assert_eq!(accounts(&sandbox, &token).await.len(), 2);
+
+    sandbox.clock.advance_minutes(24 * 60);
+    let now = sandbox.clock.now();
+    let renewed = sandbox
+        .connector
+        .refresh_token(&token, &correlation, now)
+        .await
+        .unwrap();
+    let unattended = sandbox.unattended();
+    let next_day = access(&renewed, &unattended, &correlation);
+    assert_eq!(
+        sandbox.connector.accounts(&next_day).await.unwrap().len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn four_whole_unattended_syncs_fit_in_a_day() {
+    let sandbox = Sandbox::open().await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    let from = Some(Date::constant(2026, 11, 1));
+    for _ in 0..4 {
+        let unattended = sandbox.unattended();
+        let access = access(&token, &unattended, &correlation);
+        for account in sandbox.connector.accounts(&access).await.unwrap() {
+            sandbox
+                .connector
+                .transactions(&access, &account.resource_id, Currency::EUR, from)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_persons_address_goes_with_attended_calls_only() {
+    let sandbox = Sandbox::open().await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    for (presence, expected) in [(sandbox.attended(), true), (sandbox.unattended(), false)] {
+        sandbox.calls.lock().unwrap().clear();
+        let access = access(&token, &presence, &correlation);
+        sandbox.connector.consent_status(&access).await.unwrap();
+        let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
+        sandbox
+            .connector
+            .transactions(&access, &account.resource_id, Currency::EUR, None)
+            .await
+            .unwrap();
+        let calls = sandbox.calls.lock().unwrap();
+        assert!(calls.len() > 3);
+        assert!(calls.iter().all(|(_, sent)| *sent == expected), "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_first_minutes_ninety_days_are_what_is_left() {
+    let sandbox = Sandbox::open().await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    let account = accounts(&sandbox, &token).await.remove(0);
+    sandbox.clock.advance_minutes(16);
+    let now = sandbox.clock.now();
+    let renewed = sandbox
+        .connector
+        .refresh_token(&token, &correlation, now)
+        .await
+        .unwrap();
+    let attended = sandbox.attended();
+    let access = access(&renewed, &attended, &correlation);
+    let window = sandbox
+        .connector
+        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .await
+        .unwrap();
+    assert_eq!(window.from, Date::constant(2026, 8, 25));
+    assert!(window.lines.len() > 50);
+    let oldest = window
+        .lines
+        .iter()
+        .filter_map(|line| line.booking_date)
+        .min();
+    assert!(oldest.unwrap() >= window.from);
+}
+
+#[tokio::test]
+async fn a_consent_ends_with_its_last_day() {
+    let sandbox = Sandbox::open().await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    sandbox.clock.advance_minutes(91 * 24 * 60);
+    let end: Timestamp = "2027-02-20T23:00:00Z".parse().unwrap();
+    assert!(sandbox.clock.now() > end);
+    let now = sandbox.clock.now();
+    let error = sandbox
+        .connector
+        .refresh_token(&token, &correlation, now)
+        .await
+        .unwrap_err();
+    assert!(error.needs_psu().is_some());
+    let attended = sandbox.attended();
+    let access = access(&token, &attended, &correlation);
+    let error = sandbox.connector.accounts(&access).await.unwrap_err();
+    assert!(error.needs_psu().is_some());
+}
+
+#[tokio::test]
+async fn a_day_asked_for_is_where_the_window_begins_even_when_nothing_moved() {
+    let sandbox = Sandbox::open().await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    let attended = sandbox.attended();
+    let access = access(&token, &attended, &correlation);
+    let savings = sandbox.connector.accounts(&access).await.unwrap().remove(1);
+    let from = Date::constant(2026, 11, 10);
+    let window = sandbox
+        .connector
+        .transactions(&access, &savings.resource_id, Currency::EUR, Some(from))
+        .await
+        .unwrap();
+    assert_eq!(window.from, from);
+    assert!(window.lines.is_empty());
+}

@@ -1,0 +1,15 @@
+//! The connectors against a bank that answers over HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod awkward_bank;
+mod limits;
+mod misbehaving_bank;
+mod personae;
+mod road;
+mod sandbox;
