@@ -59,10 +59,10 @@ pub(crate) async fn of_customer(
     }
     Ok(Json(Scores {
         customer,
-        purpose: named.purpose,
         computed_at: score.computed_at,
         connections: score.connections,
-        analysis: score.analysis.for_purpose(sells),
+        analysis: score.analysis.visible_to(purpose),
+        purpose: named.purpose,
     }))
 }
 
