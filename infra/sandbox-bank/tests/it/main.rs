@@ -1,0 +1,12 @@
+//! The bank over HTTP, without a socket.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod refusals;
+mod restart;
+mod visitor;

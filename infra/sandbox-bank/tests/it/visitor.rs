@@ -1,0 +1,199 @@
+//! A third party and a person in one: sends requests to a bank's router.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use jiff::Timestamp;
+use sandbox_bank::{Bank, BankSettings, router};
+use serde_json::Value;
+use tower::ServiceExt;
+
+pub const REDIRECT: &str = "https://insurer.example/callback";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+pub struct Visitor {
+    router: Router,
+    now: Arc<AtomicI64>,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub location: String,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["tppMessages"][0]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+impl Visitor {
+    pub fn new(state: Option<PathBuf>) -> Self {
+        let start: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        Self::at(state, Arc::new(AtomicI64::new(start.as_second())))
+    }
+
+    fn at(state: Option<PathBuf>, now: Arc<AtomicI64>) -> Self {
+        let clock = Arc::clone(&now);
+        let bank = Bank::new(BankSettings {
+            base_url: "http://127.0.0.1:8095".parse().unwrap(),
+            seed: 1,
+            clock: Arc::new(move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap()),
+            personae: None,
+            state,
+        })
+        .unwrap();
+        Self {
+            router: router(Arc::new(bank)),
+            now,
+        }
+    }
+
+    /// The same bank after its process ended.
+    pub fn restarted(self, state: PathBuf) -> Self {
+        Self::at(Some(state), self.now)
+    }
+
+    pub fn wait_minutes(&self, minutes: i64) {
+        self.now.fetch_add(minutes * 60, Ordering::SeqCst);
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path.trim_start_matches("http://127.0.0.1:8095"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let location = response
+            .headers()
+            .get("location")
+            .map(|value| value.to_str().unwrap().to_owned());
+        Answer {
+            status: response.status(),
+            location: location.unwrap_or_default(),
+            text: String::from_utf8(
+                to_bytes(response.into_body(), 1 << 24)
+                    .await
+                    .unwrap()
+                    .to_vec(),
+            )
+            .unwrap(),
+        }
+    }
+
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut headers = vec![("x-request-id", "99391c7e-ad88-49ec-a2ad-99ddcb1f7721")];
+        headers.extend_from_slice(more);
+        self.send(method, path, &headers, body).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        self.send("POST", path, &headers, form).await
+    }
+
+    pub async fn create_consent(&self, body: &str) -> Answer {
+        let headers = [
+            ("psu-ip-address", "192.0.2.7"),
+            ("tpp-redirect-uri", REDIRECT),
+        ];
+        self.call("POST", "/v1/consents", &headers, body).await
+    }
+
+    pub async fn consent(&self) -> String {
+        let answer = self.create_consent(&consent_body("2027-02-20")).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["consentId"].as_str().unwrap().to_owned()
+    }
+
+    /// Up to the login page.
+    pub async fn visit(&self, consent: &str) -> String {
+        let answer = self.get(&authorize(consent, REDIRECT, CHALLENGE)).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        answer.location
+    }
+
+    /// Up to the approval page.
+    pub async fn log_in(&self, consent: &str) -> String {
+        let login = self.visit(consent).await;
+        let answer = self
+            .post_form(&login, "login=camille.martin&password=sandbox")
+            .await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        answer.location
+    }
+
+    /// Up to the code.
+    pub async fn approve(&self, consent: &str) -> String {
+        let approval = self.log_in(consent).await;
+        let form = "account=courant&sca=123456&decision=approve";
+        let answer = self.post_form(&approval, form).await;
+        assert!(answer.location.starts_with(REDIRECT), "{}", answer.text);
+        let code = answer.location.split("code=").nth(1).unwrap();
+        code.split('&').next().unwrap().to_owned()
+    }
+
+    pub async fn exchange(&self, code: &str) -> Answer {
+        self.post_form("/token", &exchange_form(code, VERIFIER, REDIRECT))
+            .await
+    }
+
+    pub async fn accounts(&self, consent: &str, token: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("consent-id", consent), ("authorization", bearer.as_str())];
+        self.call("GET", "/v1/accounts", &headers, "").await
+    }
+}
+
+pub fn consent_body(valid_until: &str) -> String {
+    format!(
+        r#"{{"access":{{"accounts":[],"balances":[],"transactions":[]}},"recurringIndicator":true,
+        "validUntil":"{valid_until}","frequencyPerDay":4,"combinedServiceIndicator":false}}"#
+    )
+}
+
+pub fn authorize(consent: &str, redirect: &str, challenge: &str) -> String {
+    format!(
+        "/authorize?response_type=code&client_id=PSDFR-ACPR-1&scope=AIS:{consent}&state=s1\
+         &redirect_uri={redirect}&code_challenge={challenge}&code_challenge_method=S256"
+    )
+}
+
+pub fn exchange_form(code: &str, verifier: &str, redirect: &str) -> String {
+    format!(
+        "grant_type=authorization_code&code={code}&client_id=PSDFR-ACPR-1\
+         &redirect_uri={redirect}&code_verifier={verifier}"
+    )
+}
