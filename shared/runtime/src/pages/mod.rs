@@ -33,7 +33,8 @@ pub const REFRESH_SECONDS: u8 = 4;
 const CONTENT_SECURITY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
                                 base-uri 'none'; frame-ancestors 'none'";
 
-const STYLE: &str = include_str!("style.css");
+/// The stylesheet every page loads.
+pub const STYLE: &str = include_str!("style.css");
 
 static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
     Messages::compiled(&[

@@ -1,0 +1,66 @@
+//! The search for one's bank.
+
+use askama::Template;
+use axum::response::Response;
+use passerelle_domain::ids::InstitutionId;
+use passerelle_domain::locale::Locale;
+use passerelle_runtime::pages::{Shell, Words, page};
+
+use super::words;
+
+/// One bank in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BankRow {
+    /// What choosing it posts, as `institution`.
+    pub id: InstitutionId,
+    /// The name people know.
+    pub name: String,
+    /// Its group, where that helps to tell it from another.
+    pub group: Option<String>,
+    /// Whether it can be chosen today. One that cannot is shown, and says so.
+    pub reachable: bool,
+}
+
+/// The page on which a person finds their bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BankChoice {
+    /// The language.
+    pub locale: Locale,
+    /// What was searched for; empty before the first search.
+    pub query: String,
+    /// Where the search goes (GET, `q`).
+    pub search_at: String,
+    /// Where a choice posts to (`institution`).
+    pub choose_at: String,
+    /// The banks to show, best first.
+    pub banks: Vec<BankRow>,
+    /// Where to go back to.
+    pub back_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "bank_choice.html")]
+struct View<'a> {
+    words: Words<'static>,
+    page: &'a BankChoice,
+    found: String,
+}
+
+impl BankChoice {
+    /// Renders it.
+    #[must_use]
+    pub fn page(&self) -> Response {
+        let words = words(self.locale);
+        let view = View {
+            words,
+            page: self,
+            found: words.count("bank-choice.found", self.banks.len()),
+        };
+        let shell = Shell {
+            locale: self.locale,
+            title: words.text("bank-choice.title"),
+            refreshes: false,
+        };
+        page(&shell, &view)
+    }
+}

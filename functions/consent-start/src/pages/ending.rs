@@ -1,0 +1,150 @@
+//! How a journey ends, well or not: always with what happened and what can be done now.
+
+use askama::Template;
+use axum::response::Response;
+use passerelle_domain::Date;
+use passerelle_domain::connection::NoAccountReason;
+use passerelle_domain::locale::Locale;
+use passerelle_runtime::pages::{Shell, Words, page};
+
+use super::words;
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Connected, read and analysed.
+    Done {
+        /// Accounts read.
+        accounts: usize,
+        /// Booked transactions read.
+        transactions: usize,
+        /// The band of the first score, in words of the page's language; `None` when the history is
+        /// too short for one.
+        band: Option<String>,
+        /// The last day of the access.
+        until: Date,
+    },
+    /// The person said no, here or at the bank.
+    Refused,
+    /// The bank waited too long for the person.
+    TimedOut,
+    /// The bank did not answer or answered nonsense.
+    BankUnavailable,
+    /// The bank answered and holds nothing to work with.
+    NoEligibleAccount(NoAccountReason),
+    /// The link's time is up.
+    LinkExpired,
+    /// Everything was done before.
+    AlreadyDone,
+    /// The return was cut off half-way; the bank's code cannot be used again.
+    Interrupted,
+}
+
+impl Ending {
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed-out",
+            Self::BankUnavailable => "bank-unavailable",
+            Self::NoEligibleAccount(NoAccountReason::NoAccount) => "no-account",
+            Self::NoEligibleAccount(NoAccountReason::CurrencyNotSupported) => "currency",
+            Self::NoEligibleAccount(NoAccountReason::NoPaymentAccount) => "no-payment-account",
+            Self::LinkExpired => "link-expired",
+            Self::AlreadyDone => "already-done",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// The last page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndingPage {
+    /// The language.
+    pub locale: Locale,
+    /// The insurer's name.
+    pub client_name: String,
+    /// The bank's name, where one was chosen.
+    pub bank_name: Option<String>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Where starting again leads, where that makes sense.
+    pub again_at: Option<String>,
+    /// The insurer's own page to return to, where it gave one.
+    pub return_to: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "ending.html")]
+struct View<'a> {
+    words: Words<'static>,
+    page: &'a EndingPage,
+    text: String,
+    facts: Vec<Fact>,
+    back: String,
+}
+
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+impl EndingPage {
+    /// Renders it.
+    #[must_use]
+    pub fn page(&self) -> Response {
+        let words = words(self.locale);
+        let bank = self.bank_name.as_deref();
+        let names = [
+            ("client", self.client_name.as_str()),
+            ("bank", bank.unwrap_or(words.text("ending.your-bank"))),
+        ];
+        let key = self.ending.key();
+        let view = View {
+            words,
+            page: self,
+            text: words.fill(&format!("ending.{key}.text"), &names),
+            facts: self.facts(words),
+            back: words.fill("ending.back", &names),
+        };
+        let title = words.fill(&format!("ending.{key}.title"), &names);
+        let shell = Shell {
+            locale: self.locale,
+            title: &title,
+            refreshes: false,
+        };
+        page(&shell, &view)
+    }
+
+    fn facts(&self, words: Words<'static>) -> Vec<Fact> {
+        let Ending::Done {
+            accounts,
+            transactions,
+            band,
+            until,
+        } = &self.ending
+        else {
+            return Vec::new();
+        };
+        let fact = |name, value| Fact {
+            name: words.text(name),
+            value,
+        };
+        let no_band = words.text("ending.done.no-band");
+        vec![
+            fact(
+                "ending.done.read",
+                format!(
+                    "{}, {}",
+                    words.count("ending.done.accounts", *accounts),
+                    words.count("ending.done.transactions", *transactions)
+                ),
+            ),
+            fact(
+                "ending.done.result",
+                band.clone().unwrap_or_else(|| no_band.to_owned()),
+            ),
+            fact("ending.done.until", words.date(*until)),
+        ]
+    }
+}

@@ -1,0 +1,40 @@
+//! The hosted journey, page by page: what each shows, and nothing about when it is shown.
+//!
+//! Every page is a struct with what it needs and a `page()` that renders it. All addresses are given;
+//! the words come from `messages/<language>.toml`. How a page leaves for the bank is told in
+//! [`passerelle_runtime::pages`].
+
+mod at_bank;
+mod bank_choice;
+mod confirm;
+mod ending;
+mod progress;
+mod purposes;
+mod reassurance;
+
+use std::sync::LazyLock;
+
+use passerelle_domain::locale::Locale;
+use passerelle_runtime::pages::{Messages, Words};
+
+pub use at_bank::AtBank;
+pub use bank_choice::{BankChoice, BankRow};
+pub use confirm::Confirm;
+pub use ending::{Ending, EndingPage};
+pub use progress::{Progress, StepState, Steps};
+pub use purposes::{PurposeSwitch, Purposes, PurposesError};
+pub use reassurance::{Aisp, Reassurance};
+
+static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
+    Messages::compiled(&[
+        (Locale::Fr, include_str!("messages/fr.toml")),
+        (Locale::En, include_str!("messages/en.toml")),
+    ])
+});
+
+fn words(locale: Locale) -> Words<'static> {
+    MESSAGES.words(locale)
+}
+
+#[cfg(test)]
+mod gallery;

@@ -1,0 +1,112 @@
+//! What happens after the bank, step by step, as it happens.
+
+use askama::Template;
+use axum::response::Response;
+use passerelle_domain::locale::Locale;
+use passerelle_runtime::pages::{Shell, Words, page};
+
+use super::words;
+
+/// How far one step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// Over.
+    Done,
+    /// Going on now.
+    Doing,
+    /// Not begun.
+    Waiting,
+}
+
+impl StepState {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Doing => "doing",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+/// The real steps of a first synchronisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// The bank agreed.
+    pub connected: StepState,
+    /// The accounts are read.
+    pub accounts: StepState,
+    /// The transactions are read.
+    pub transactions: StepState,
+    /// The score is computed.
+    pub analysed: StepState,
+}
+
+/// The page a person waits on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The language.
+    pub locale: Locale,
+    /// The bank.
+    pub bank_name: String,
+    /// How far each step is.
+    pub steps: Steps,
+    /// Whether it takes longer than usual: then the page says what to do.
+    pub takes_long: bool,
+    /// Whether the page looks again by itself. A person can stop that (WCAG 2.2.2).
+    pub refreshes: bool,
+    /// This page, looking again by itself.
+    pub refreshing_at: String,
+    /// This page, standing still.
+    pub still_at: String,
+}
+
+#[derive(Template)]
+#[template(path = "progress.html")]
+struct View<'a> {
+    words: Words<'static>,
+    page: &'a Progress,
+    steps: [Step; 4],
+}
+
+struct Step {
+    code: &'static str,
+    name: &'static str,
+    state: &'static str,
+}
+
+impl Step {
+    fn new(words: Words<'static>, name: &str, state: StepState) -> Self {
+        let code = state.code();
+        Self {
+            code,
+            name: words.text(&format!("progress.step.{name}")),
+            state: words.text(&format!("progress.state.{code}")),
+        }
+    }
+}
+
+impl Progress {
+    /// Renders it.
+    #[must_use]
+    pub fn page(&self) -> Response {
+        let words = words(self.locale);
+        let steps = &self.steps;
+        let view = View {
+            words,
+            page: self,
+            steps: [
+                Step::new(words, "connected", steps.connected),
+                Step::new(words, "accounts", steps.accounts),
+                Step::new(words, "transactions", steps.transactions),
+                Step::new(words, "analysed", steps.analysed),
+            ],
+        };
+        let title = words.fill("progress.title", &[("bank", &self.bank_name)]);
+        let shell = Shell {
+            locale: self.locale,
+            title: &title,
+            refreshes: self.refreshes,
+        };
+        page(&shell, &view)
+    }
+}

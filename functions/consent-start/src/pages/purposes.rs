@@ -1,0 +1,103 @@
+//! The question itself: yes or no, purpose by purpose.
+
+use askama::Template;
+use axum::response::Response;
+use passerelle_domain::Date;
+use passerelle_domain::locale::Locale;
+use passerelle_domain::purpose::{PurposeCode, PurposeText};
+use passerelle_runtime::pages::{Shell, Words, page};
+
+use super::words;
+
+/// One purpose with its switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurposeSwitch {
+    /// What switching it on posts, as `purpose`.
+    pub code: PurposeCode,
+    /// What the person reads, in the page's language.
+    pub text: PurposeText,
+    /// Whether the journey makes no sense without it.
+    pub required: bool,
+    /// Whether the person switched it on before the page came back with an error. Off at first,
+    /// required or not: consent is given, never assumed (GDPR art. 4(11), recital 32).
+    pub on: bool,
+}
+
+/// Why the page comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurposesError {
+    /// No purpose was switched on.
+    NothingChosen,
+    /// A required purpose is off.
+    RequiredMissing,
+}
+
+impl PurposesError {
+    fn key(self) -> &'static str {
+        match self {
+            Self::NothingChosen => "purposes.error.nothing-chosen",
+            Self::RequiredMissing => "purposes.error.required-missing",
+        }
+    }
+}
+
+/// The page on which a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purposes {
+    /// The language.
+    pub locale: Locale,
+    /// Who asks: the insurer's name.
+    pub client_name: String,
+    /// The bank that was chosen.
+    pub bank_name: String,
+    /// The purposes, in the catalogue's order.
+    pub purposes: Vec<PurposeSwitch>,
+    /// The day the access ends.
+    pub until: Date,
+    /// Why the page comes back, if it does.
+    pub error: Option<PurposesError>,
+    /// Where the decision posts to (`purpose`, once for each that is on).
+    pub agree_at: String,
+    /// Where "no, thank you" posts to.
+    pub decline_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "purposes.html")]
+struct View<'a> {
+    words: Words<'static>,
+    page: &'a Purposes,
+    lead: String,
+    until: String,
+    agree: String,
+}
+
+impl Purposes {
+    /// Renders it.
+    #[must_use]
+    pub fn page(&self) -> Response {
+        let words = words(self.locale);
+        let names = [
+            ("client", self.client_name.as_str()),
+            ("bank", self.bank_name.as_str()),
+        ];
+        let until = words.date(self.until);
+        let view = View {
+            words,
+            page: self,
+            lead: words.fill("purposes.lead", &names),
+            until: words.fill("purposes.until", &[("until", &until)]),
+            agree: words.fill("purposes.agree", &names),
+        };
+        let title = match self.error {
+            Some(_) => words.text("purposes.title-with-error"),
+            None => words.text("purposes.title"),
+        };
+        let shell = Shell {
+            locale: self.locale,
+            title,
+            refreshes: false,
+        };
+        page(&shell, &view)
+    }
+}

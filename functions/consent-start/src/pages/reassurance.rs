@@ -1,0 +1,74 @@
+//! The first page: who asks, for what, for how long, and what nobody gets.
+
+use askama::Template;
+use axum::response::Response;
+use passerelle_domain::Date;
+use passerelle_domain::locale::Locale;
+use passerelle_runtime::pages::{Shell, Words, page};
+
+use super::words;
+
+/// The licensed company that carries out the access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aisp {
+    /// Its name.
+    pub name: String,
+    /// Its number in the supervisor's register.
+    pub registration: String,
+}
+
+/// The first page of the journey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reassurance {
+    /// The language.
+    pub locale: Locale,
+    /// Who asks: the insurer's name.
+    pub client_name: String,
+    /// Who carries out the access.
+    pub aisp: Aisp,
+    /// The titles of the purposes, already in the language.
+    pub purposes: Vec<String>,
+    /// How long the access lasts, in days.
+    pub days: u16,
+    /// The day it ends if it starts today.
+    pub until: Date,
+    /// Where "continue" posts to.
+    pub continue_to: String,
+    /// Where "no, thank you" posts to.
+    pub decline_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "reassurance.html")]
+struct View<'a> {
+    words: Words<'static>,
+    page: &'a Reassurance,
+    lead: String,
+    duration: String,
+}
+
+impl Reassurance {
+    /// Renders it.
+    #[must_use]
+    pub fn page(&self) -> Response {
+        let words = words(self.locale);
+        let title = words.fill("reassurance.title", &[("client", &self.client_name)]);
+        let until = words.date(self.until);
+        let days = self.days.to_string();
+        let view = View {
+            words,
+            page: self,
+            lead: words.fill("reassurance.lead", &[("client", &self.client_name)]),
+            duration: words.fill(
+                "reassurance.duration",
+                &[("days", &days), ("until", &until)],
+            ),
+        };
+        let shell = Shell {
+            locale: self.locale,
+            title: &title,
+            refreshes: false,
+        };
+        page(&shell, &view)
+    }
+}
