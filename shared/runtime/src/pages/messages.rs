@@ -118,10 +118,15 @@ impl<'a> Words<'a> {
     /// show (tests look for `⟦`).
     #[must_use]
     pub fn text(&self, key: &str) -> &'a str {
+        self.known(key).unwrap_or("⟦text missing⟧")
+    }
+
+    /// A text for one of many things, if there is one.
+    #[must_use]
+    pub fn known(&self, key: &str) -> Option<&'a str> {
         self.messages
             .find(self.locale, key)
             .or_else(|| self.messages.find(Locale::Fr, key))
-            .unwrap_or("⟦text missing⟧")
     }
 
     /// A text with its placeholders filled: `{bank}` by `("bank", name)`. What is filled in is never
@@ -153,7 +158,25 @@ impl<'a> Words<'a> {
             Locale::En => count == 1,
         };
         let form = if singular { "one" } else { "other" };
-        self.fill(&format!("{key}.{form}"), &[("count", &count.to_string())])
+        self.fill(&format!("{key}.{form}"), &[("count", &self.number(count))])
+    }
+
+    /// A whole number with its thousands apart: `1 284` (a narrow no-break space), `1,284`.
+    #[must_use]
+    pub fn number(&self, number: usize) -> String {
+        let separator = match self.locale {
+            Locale::Fr => '\u{202f}',
+            Locale::En => ',',
+        };
+        let digits = number.to_string();
+        let mut grouped = String::new();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                grouped.push(separator);
+            }
+            grouped.push(digit);
+        }
+        grouped
     }
 
     /// A date in full: `1er mars 2027`, `1 March 2027`.
@@ -191,6 +214,19 @@ mod tests {
             (Locale::En, "a = \"x\""),
         ]);
         assert_eq!(messages.differences(), ["en: a x", "en: b "]);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let english = super::super::words(Locale::En);
+        assert_eq!(
+            [7, 284, 1_284, 1_234_567].map(|n| english.number(n)),
+            ["7", "284", "1,284", "1,234,567"]
+        );
+        assert_eq!(
+            super::super::words(Locale::Fr).number(1_284),
+            "1\u{202f}284"
+        );
     }
 
     #[test]
