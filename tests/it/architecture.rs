@@ -400,6 +400,57 @@ fn no_route_has_two_functions() {
 }
 
 #[test]
+fn a_function_serves_exactly_the_paths_the_template_sends_it() {
+    for function in Template::read().functions() {
+        let mut served = paths_served_under(&format!("functions/{}/src", function.folder));
+        if function.folder == "consent-start" {
+            // The pages' stylesheet is the runtime's, mounted with them.
+            served.extend(paths_served_under("shared/runtime/src/pages"));
+        }
+        let given: BTreeSet<&str> = function
+            .routes
+            .iter()
+            .filter_map(|route| route.split_once(' '))
+            .map(|(_, path)| path)
+            .collect();
+        let greedy = |path: &str| {
+            given.iter().any(|given| {
+                let prefix = given.strip_suffix("{proxy+}");
+                prefix.is_some_and(|prefix| path.starts_with(prefix))
+            })
+        };
+        for path in &served {
+            assert!(
+                given.contains(path.as_str()) || greedy(path),
+                "{} serves {path}, which no route of template.yaml reaches",
+                function.folder
+            );
+        }
+        for path in given {
+            let prefix = path.trim_end_matches("{proxy+}");
+            let known = served.contains(path)
+                || (prefix != path && served.iter().any(|path| path.starts_with(prefix)));
+            assert!(
+                known,
+                "template.yaml sends {path} to {}, which does not serve it",
+                function.folder
+            );
+        }
+    }
+}
+
+/// The paths given to `route` of a router.
+fn paths_served_under(folder: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for (_, text) in house::sources_under(folder) {
+        let product: String = house::product(&text).split_whitespace().collect();
+        let routes = product.split(".route(\"").skip(1);
+        paths.extend(routes.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+    }
+    paths
+}
+
+#[test]
 fn the_settings_a_function_reads_are_the_variables_the_template_gives_it() {
     let mut read = BTreeMap::new();
     let mut given = BTreeMap::new();

@@ -5,7 +5,7 @@
 //! the programs makes cargo choose the same features as for `cargo test --workspace`: nothing but
 //! the programs themselves is left to compile.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -13,14 +13,15 @@ use crate::house;
 
 /// The path of a program of the workspace, built if need be.
 pub fn program(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(build);
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(build).as_ref();
+    let folder = folder.unwrap_or_else(|error| panic!("the programs do not build:\n{error}"));
     let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(program.is_file(), "{} was not built", program.display());
     program
 }
 
-fn build() -> PathBuf {
+fn build() -> Result<PathBuf, String> {
     // …/target/debug/deps/it-0123456789abcdef
     let this_test = std::env::current_exe().expect("this test is a file");
     let profile_folder = this_test.ancestors().nth(2).expect("target/<profile>");
@@ -36,12 +37,11 @@ fn build() -> PathBuf {
     }
     forget_the_surrounding_cargo(&mut cargo);
     let answer = cargo.output().expect("cargo runs");
-    assert!(
-        answer.status.success(),
-        "the programs do not build:\n{}",
-        String::from_utf8_lossy(&answer.stderr)
-    );
-    Path::to_path_buf(profile_folder)
+    if answer.status.success() {
+        Ok(profile_folder.to_path_buf())
+    } else {
+        Err(String::from_utf8_lossy(&answer.stderr).into_owned())
+    }
 }
 
 /// Build scripts ask for these and would run again if they were another crate's.
