@@ -40,9 +40,7 @@ pub(crate) async fn of_customer(
     Path(customer): Path<CustomerReference>,
     Query(named): Query<Named>,
 ) -> Result<Json<Scores>, Problem> {
-    let sells = connections
-        .purpose(&named.purpose, DataClass::Scores)?
-        .sells;
+    let purpose = connections.purpose(&named.purpose, DataClass::Scores)?;
     let (store, now) = (connections.store.metered(), connections.clock.now());
     connections
         .require_any_grant(&caller.client, &customer, &named.purpose, now)

@@ -75,7 +75,7 @@ pub(crate) async fn of_customer(
             shown.push(standing(connection, budget, now));
         }
     }
-    shown.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+    shown.sort_by_key(|standing| std::cmp::Reverse(standing.created_at));
     Ok(Json(Standings { connections: shown }))
 }
 

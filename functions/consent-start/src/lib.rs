@@ -1,1 +1,131 @@
-//! Opens a consent and shows the hosted journey: reassurance, bank choice, purposes.
+//! Opens a consent and shows the hosted journey: reassurance, bank choice, purposes, the way to the
+//! bank, and what came of it.
+//!
+//! The journey is a capability: whoever holds its link walks it, and the link is derived, never
+//! stored. Where the person stands is read from the consent and its latest attempt at each step, so a
+//! journey continues on a page that was reloaded, reopened or left for an hour.
+
+mod journey;
+mod opening;
+mod pages;
+mod reading;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use passerelle_aws::{Clients, Error, Store, Table};
+use passerelle_banks::{BankSettings, Banks};
+use passerelle_domain::consent::Consent;
+use passerelle_domain::purpose::Catalogue;
+use passerelle_runtime::{
+    Caller, Clock, Environment, Function, OwnAddress, Problem, StartError, pages as shared_pages,
+};
+
+pub(crate) struct ConsentStart {
+    pub(crate) store: Store,
+    pub(crate) banks: Banks,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) provider: Provider,
+    /// The address pages are served under, unless it is the API's own.
+    pub(crate) public_url: Option<String>,
+    pub(crate) clock: Clock,
+}
+
+/// Who carries out the access: the licensed account information service provider.
+#[derive(Debug, Clone)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    /// The registration the person can check in the public register (ACPR in France).
+    pub(crate) registration: String,
+}
+
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `TENANT_CLAIM`, `AISP_NAME`,
+/// `AISP_REGISTRATION`, `BANK_CLIENT_ID`; optional `PUBLIC_URL`, `SANDBOX_BANK_URL`.
+///
+/// # Errors
+/// [`StartError`] naming the variable that is missing or unreadable.
+pub fn function(environment: &Environment, clients: &Clients) -> Result<Function, StartError> {
+    let table = Table::new(
+        clients,
+        environment.text("TABLE_NAME")?,
+        environment.text("KEYS_TABLE_NAME")?,
+    );
+    let settings = BankSettings {
+        sandbox_bank_url: match environment.optional("SANDBOX_BANK_URL") {
+            Some(_) => Some(environment.parsed("SANDBOX_BANK_URL")?),
+            None => None,
+        },
+        client_id: environment.text("BANK_CLIENT_ID")?,
+    };
+    let consent_start = Arc::new(ConsentStart {
+        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
+        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
+        catalogue: Catalogue::standard(),
+        provider: Provider {
+            name: environment.text("AISP_NAME")?,
+            registration: environment.text("AISP_REGISTRATION")?,
+        },
+        public_url: environment.optional("PUBLIC_URL"),
+        clock: environment.clock(),
+    });
+    let router = Router::new()
+        .route("/v1/consents", post(opening::open))
+        .route("/v1/consents/{consent}", get(reading::read))
+        .route("/journey/{token}", get(journey::reassurance::show))
+        .route(
+            "/journey/{token}/continue",
+            post(journey::reassurance::go_on),
+        )
+        .route(
+            "/journey/{token}/decline",
+            post(journey::reassurance::decline),
+        )
+        .route(
+            "/journey/{token}/bank",
+            get(journey::bank::show).post(journey::bank::choose),
+        )
+        .route(
+            "/journey/{token}/purposes",
+            get(journey::purposes::show).post(journey::purposes::choose),
+        )
+        .route("/journey/{token}/leave", get(journey::leaving::show))
+        .route("/journey/{token}/progress", get(journey::progress::show))
+        .route("/journey/{token}/confirm", post(journey::progress::confirm))
+        .route("/journey/{token}/not-me", post(journey::progress::not_me))
+        .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
+        .with_state(consent_start)
+        .merge(shared_pages::assets());
+    Ok(Function::new("consent-start").http(router))
+}
+
+impl ConsentStart {
+    /// The address of our pages, without a final slash.
+    pub(crate) fn address(&self, own: &OwnAddress) -> Result<String, Problem> {
+        let address = self.public_url.clone().or_else(|| own.0.clone());
+        let address = address
+            .ok_or_else(|| Problem::internal(&StartError::Missing { name: "PUBLIC_URL" }))?;
+        Ok(address.trim_end_matches('/').to_owned())
+    }
+
+    /// The link of a consent's journey: derived from the tenant key, the same each time.
+    pub(crate) async fn journey_url(
+        &self,
+        consent: &Consent,
+        address: &str,
+    ) -> Result<String, Problem> {
+        let now = self.clock.now();
+        let tenant_key = self.store.vault().tenant_key(&consent.client, now).await;
+        let token = tenant_key.map_err(refused)?.journey_token(&consent.id);
+        Ok(format!("{address}/journey/{}", token.expose()))
+    }
+}
+
+/// What a failing table means to whoever asks.
+pub(crate) fn refused(error: Error) -> Problem {
+    match error {
+        Error::Conflict => Problem::conflict("It changed in between: read it and decide again."),
+        error if error.is_retryable() => Problem::unavailable(&error),
+        error => Problem::internal(&error),
+    }
+}

@@ -1,0 +1,113 @@
+//! The hosted journey, one step per file. A step is shown (`GET`) or answered (`POST`, then 303).
+//!
+//! Steps are possible only while the consent is open; otherwise the person is led to
+//! [`progress`], which says where things stand.
+
+pub(crate) mod bank;
+pub(crate) mod leaving;
+pub(crate) mod progress;
+pub(crate) mod purposes;
+pub(crate) mod reassurance;
+
+use axum::response::{IntoResponse, Redirect, Response};
+use passerelle_aws::table::Digest;
+use passerelle_domain::Timestamp;
+use passerelle_domain::consent::{Consent, ConsentEvent, ConsentRefusal, ConsentState};
+use passerelle_domain::private::Private;
+use passerelle_runtime::Problem;
+
+use crate::{ConsentStart, refused};
+
+/// A journey and where its consent stands.
+#[derive(Debug)]
+pub(crate) struct Journey {
+    pub(crate) token: Private,
+    pub(crate) consent: Consent,
+}
+
+impl Journey {
+    /// The address of a step of this journey.
+    pub(crate) fn step(&self, step: Step) -> String {
+        let token = self.token.expose();
+        match step {
+            Step::Reassurance => format!("/journey/{token}"),
+            Step::Continue => format!("/journey/{token}/continue"),
+            Step::Decline => format!("/journey/{token}/decline"),
+            Step::Bank => format!("/journey/{token}/bank"),
+            Step::Purposes => format!("/journey/{token}/purposes"),
+            Step::Leave => format!("/journey/{token}/leave"),
+            Step::Progress => format!("/journey/{token}/progress"),
+            Step::Confirm => format!("/journey/{token}/confirm"),
+            Step::NotMe => format!("/journey/{token}/not-me"),
+        }
+    }
+
+    /// Leads the person to a step.
+    pub(crate) fn go_to(&self, step: Step) -> Response {
+        Redirect::to(&self.step(step)).into_response()
+    }
+
+    /// Whether the person can still choose.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        matches!(
+            &self.consent.state,
+            ConsentState::Received { link_expires_at, .. } if now < *link_expires_at
+        )
+    }
+
+    /// The name the person knows the client by.
+    pub(crate) fn brand(&self) -> &str {
+        self.consent
+            .brand
+            .as_deref()
+            .unwrap_or(self.consent.client.as_str())
+    }
+}
+
+/// A step of the journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Reassurance,
+    Continue,
+    Decline,
+    Bank,
+    Purposes,
+    Leave,
+    Progress,
+    Confirm,
+    NotMe,
+}
+
+impl ConsentStart {
+    /// The journey a link leads to.
+    pub(crate) async fn journey(&self, token: Private) -> Result<Journey, Problem> {
+        let link = Digest::of(token.expose());
+        let stored = self
+            .store
+            .table()
+            .consent_by_link(&link)
+            .await
+            .map_err(refused)?;
+        let consent = stored.ok_or_else(Problem::not_found)?.consent;
+        Ok(Journey { token, consent })
+    }
+
+    /// Applies what the person decided. `Err` inside is a decision that does not fit.
+    pub(crate) async fn decide(
+        &self,
+        journey: &Journey,
+        event: ConsentEvent,
+    ) -> Result<Result<(), ConsentRefusal>, Problem> {
+        match journey.consent.apply(event, self.clock.now()) {
+            Ok(next) => {
+                self.store
+                    .table()
+                    .save_consent(&next)
+                    .await
+                    .map_err(refused)?;
+                Ok(Ok(()))
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The third step: yes or no, purpose by purpose. Nothing is ticked beforehand.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use passerelle_domain::consent::{ConsentEvent, ConsentRefusal, ConsentState};
+use passerelle_domain::ids::InstitutionId;
+use passerelle_domain::private::Private;
+use passerelle_domain::purpose::PurposeCode;
+use passerelle_runtime::{Form, Path, Problem};
+
+use super::reassurance::last_day;
+use super::{Journey, Step};
+use crate::ConsentStart;
+use crate::pages::{PurposeSwitch, Purposes, PurposesError};
+
+pub(crate) async fn show(
+    State(consent_start): State<Arc<ConsentStart>>,
+    Path(token): Path<Private>,
+) -> Result<Response, Problem> {
+    let journey = consent_start.journey(token).await?;
+    Ok(consent_start.purposes_page(&journey, None, &BTreeSet::new()))
+}
+
+pub(crate) async fn choose(
+    State(consent_start): State<Arc<ConsentStart>>,
+    Path(token): Path<Private>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    let journey = consent_start.journey(token).await?;
+    let ticked = fields.iter().filter(|(name, _)| name == "purpose");
+    let chosen: BTreeSet<PurposeCode> =
+        ticked.filter_map(|(_, value)| value.parse().ok()).collect();
+    match consent_start
+        .decide(&journey, ConsentEvent::PurposesChosen(chosen.clone()))
+        .await?
+    {
+        Ok(()) => Ok(journey.go_to(Step::Leave)),
+        Err(ConsentRefusal::RequiredPurposeMissing) => {
+            let error = match chosen.is_empty() {
+                true => PurposesError::NothingChosen,
+                false => PurposesError::RequiredMissing,
+            };
+            Ok(consent_start.purposes_page(&journey, Some(error), &chosen))
+        }
+        Err(ConsentRefusal::PurposeNotRequested) => Ok(journey.go_to(Step::Purposes)),
+        Err(_) => Ok(journey.go_to(Step::Progress)),
+    }
+}
+
+/// The bank chosen so far.
+pub(super) fn chosen_bank(journey: &Journey) -> Option<&InstitutionId> {
+    match &journey.consent.state {
+        ConsentState::Received { institution, .. } => institution.as_ref(),
+        ConsentState::Valid { institution, .. } => Some(institution),
+        _ => None,
+    }
+}
+
+impl ConsentStart {
+    fn purposes_page(
+        &self,
+        journey: &Journey,
+        error: Option<PurposesError>,
+        on: &BTreeSet<PurposeCode>,
+    ) -> Response {
+        let now = self.clock.now();
+        if !journey.is_open(now) {
+            return journey.go_to(Step::Progress);
+        }
+        let Some(bank_name) = self.bank_name(journey) else {
+            return journey.go_to(Step::Bank);
+        };
+        Purposes {
+            locale: journey.consent.locale,
+            client_name: journey.brand().to_owned(),
+            bank_name,
+            purposes: self.switches(journey, on),
+            until: last_day(journey, now),
+            error,
+            agree_at: journey.step(Step::Purposes),
+            decline_to: journey.step(Step::Decline),
+        }
+        .page()
+    }
+
+    /// The name of the bank chosen so far.
+    pub(super) fn bank_name(&self, journey: &Journey) -> Option<String> {
+        let bank = self.banks.directory().get(chosen_bank(journey)?)?;
+        Some(bank.institution.name.clone())
+    }
+
+    fn switches(&self, journey: &Journey, on: &BTreeSet<PurposeCode>) -> Vec<PurposeSwitch> {
+        let consent = &journey.consent;
+        let switch = |asked: &passerelle_domain::consent::RequestedPurpose| {
+            let text = self
+                .catalogue
+                .find(&asked.code)?
+                .text(consent.locale)?
+                .clone();
+            Some(PurposeSwitch {
+                on: on.contains(&asked.code),
+                code: asked.code.clone(),
+                required: asked.required,
+                text,
+            })
+        };
+        consent.requested.iter().filter_map(switch).collect()
+    }
+}

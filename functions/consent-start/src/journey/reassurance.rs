@@ -1,0 +1,79 @@
+//! The first step: who asks, who carries out the access, for what and for how long.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::tz::TimeZone;
+use passerelle_domain::consent::ConsentEvent;
+use passerelle_domain::private::Private;
+use passerelle_domain::{Date, Timestamp};
+use passerelle_runtime::{Path, Problem};
+
+use super::{Journey, Step};
+use crate::ConsentStart;
+use crate::pages::{Aisp, Reassurance};
+
+const DAY_HOURS: i64 = 24;
+
+pub(crate) async fn show(
+    State(consent_start): State<Arc<ConsentStart>>,
+    Path(token): Path<Private>,
+) -> Result<Response, Problem> {
+    let journey = consent_start.journey(token).await?;
+    let now = consent_start.clock.now();
+    if !journey.is_open(now) {
+        return Ok(journey.go_to(Step::Progress));
+    }
+    Ok(consent_start.reassurance(&journey, now).page())
+}
+
+pub(crate) async fn go_on(
+    State(consent_start): State<Arc<ConsentStart>>,
+    Path(token): Path<Private>,
+) -> Result<Response, Problem> {
+    let journey = consent_start.journey(token).await?;
+    Ok(journey.go_to(Step::Bank))
+}
+
+pub(crate) async fn decline(
+    State(consent_start): State<Arc<ConsentStart>>,
+    Path(token): Path<Private>,
+) -> Result<Response, Problem> {
+    let journey = consent_start.journey(token).await?;
+    // A consent that is past this point is not changed by an old page: progress says where it is.
+    let _ = consent_start
+        .decide(&journey, ConsentEvent::Declined)
+        .await?;
+    Ok(journey.go_to(Step::Progress))
+}
+
+impl ConsentStart {
+    fn reassurance(&self, journey: &Journey, now: Timestamp) -> Reassurance {
+        let consent = &journey.consent;
+        let asked = consent
+            .requested
+            .iter()
+            .filter_map(|asked| self.catalogue.find(&asked.code));
+        let titles = asked.filter_map(|purpose| purpose.text(consent.locale));
+        Reassurance {
+            locale: consent.locale,
+            client_name: journey.brand().to_owned(),
+            aisp: Aisp {
+                name: self.provider.name.clone(),
+                registration: self.provider.registration.clone(),
+            },
+            purposes: titles.map(|text| text.title.clone()).collect(),
+            days: u16::try_from(consent.duration.as_hours() / DAY_HOURS).unwrap_or(u16::MAX),
+            until: last_day(journey, now),
+            continue_to: journey.step(Step::Continue),
+            decline_to: journey.step(Step::Decline),
+        }
+    }
+}
+
+/// The last day of the access if it starts now. The bank may shorten it.
+pub(super) fn last_day(journey: &Journey, now: Timestamp) -> Date {
+    let end = now.checked_add(journey.consent.duration).unwrap_or(now);
+    end.to_zoned(TimeZone::UTC).date()
+}
