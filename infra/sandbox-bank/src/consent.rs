@@ -19,6 +19,18 @@ pub(crate) const HISTORY_DAYS: i64 = 90;
 /// Unattended accesses to one resource in any 24 hours, at most (RTS 2018/389 art. 36(5)(b)).
 pub(crate) const MAX_FREQUENCY: u8 = 4;
 
+/// The façade a consent was asked through. Its tokens open no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Dialect {
+    /// Berlin Group NextGenPSD2 1.3.
+    BerlinGroup,
+    /// STET 1.4, model A1: everything the person opened is readable at once.
+    Stet14,
+    /// STET 1.6, model A2: the third party forwards which accounts it was allowed to read.
+    Stet16,
+}
+
 /// Where a consent stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "camelCase")]
@@ -37,6 +49,8 @@ pub(crate) enum ConsentStatus {
     RevokedByPsu,
     /// The third party ended it.
     TerminatedByTpp,
+    /// The same person gave the same third party another one.
+    Superseded,
 }
 
 /// The status as the outside sees it, time included.
@@ -69,6 +83,7 @@ impl VisibleStatus {
 pub(crate) struct BankConsent {
     #[serde(flatten)]
     pub(crate) status: ConsentStatus,
+    pub(crate) dialect: Dialect,
     pub(crate) created_at: Timestamp,
     /// Inclusive, in the bank's calendar.
     pub(crate) valid_until: Date,
@@ -79,6 +94,10 @@ pub(crate) struct BankConsent {
     /// Where the person goes back to, compared to the letter.
     pub(crate) redirect_uri: String,
     pub(crate) last_action: Date,
+    /// Who asks: known once the person was sent to the authorisation pages.
+    pub(crate) client_id: Option<String>,
+    /// STET model A2: the accounts the third party said it may read (`PUT /consents`).
+    pub(crate) forwarded: Option<Vec<String>>,
 }
 
 impl BankConsent {
@@ -94,6 +113,8 @@ impl BankConsent {
             ConsentStatus::Rejected => VisibleStatus::Rejected,
             ConsentStatus::RevokedByPsu => VisibleStatus::RevokedByPsu,
             ConsentStatus::TerminatedByTpp => VisibleStatus::TerminatedByTpp,
+            // A newer consent expires the former one (1.3.11, `POST /v1/consents`, side effects).
+            ConsentStatus::Superseded => VisibleStatus::Expired,
         }
     }
 }
@@ -111,6 +132,7 @@ mod tests {
     fn consent(status: ConsentStatus) -> BankConsent {
         BankConsent {
             status,
+            dialect: Dialect::BerlinGroup,
             created_at: "2026-11-22T12:00:00Z".parse().unwrap(),
             valid_until: Date::constant(2026, 12, 31),
             recurring: true,
@@ -118,6 +140,8 @@ mod tests {
             owner_name: true,
             redirect_uri: String::new(),
             last_action: Date::constant(2026, 11, 22),
+            client_id: None,
+            forwarded: None,
         }
     }
 

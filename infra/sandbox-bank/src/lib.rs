@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod bank;
 mod bank_day;
 mod berlin_group;
@@ -10,6 +11,7 @@ mod oauth;
 mod pages;
 mod people;
 mod state;
+mod stet;
 
 use std::sync::Arc;
 
@@ -26,5 +28,6 @@ pub fn router(bank: Arc<Bank>) -> Router {
         .merge(pages::routes())
         .merge(oauth::routes())
         .merge(berlin_group::routes())
+        .merge(stet::routes())
         .with_state(bank)
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::bank::Bank;
-use crate::consent::{ConsentStatus, VisibleStatus};
+use crate::consent::{ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
 use crate::pages::PageRefusal;
 use crate::state::{
@@ -77,6 +77,7 @@ async fn authorize(
     let (now, today) = (bank.now(), bank.today());
     let consent = bank
         .look(|state| state.consents.get(consent_id).cloned())
+        .filter(|consent| consent.dialect == Dialect::BerlinGroup)
         .filter(|consent| consent.visible_status(now, today) == VisibleStatus::Received)
         .ok_or(PageRefusal::NoVisit)?;
     let redirect_uri = request
@@ -94,28 +95,40 @@ async fn authorize(
         .filter(|_| request.response_type.as_deref() == Some("code"));
     let Some(code_challenge) = challenge else {
         let answer = [("error", "invalid_request")];
-        return back(&bank, &redirect_uri, request.state.as_deref(), &answer);
+        let dialect = consent.dialect;
+        return back(
+            &bank,
+            dialect,
+            &redirect_uri,
+            request.state.as_deref(),
+            &answer,
+        );
     };
     let visit = Visit {
         consent: consent_id.to_owned(),
         client_id,
         redirect_uri,
         state: request.state,
-        code_challenge,
+        code_challenge: Some(code_challenge),
+        extended_history: false,
         person: None,
         started_at: now,
     };
-    let id = bank.change(|state| {
-        let id = bank.fresh(state, "visit");
-        state.visits.insert(id.clone(), visit);
-        id
-    })?;
+    let id = bank.change(|state| begin_visit(&bank, state, visit))?;
     Ok(Redirect::to(&bank.address(&format!("/login/{id}"))).into_response())
 }
 
-/// Sends the person back with an answer, naming the issuer.
-fn back(
+/// Opens the door of the authorisation pages for one person.
+pub(crate) fn begin_visit(bank: &Bank, state: &mut Memory, visit: Visit) -> String {
+    let id = bank.fresh(state, "visit");
+    state.visits.insert(id.clone(), visit);
+    id
+}
+
+/// Sends the person back with an answer, naming the issuer where the dialect does.
+pub(crate) fn back(
     bank: &Bank,
+    dialect: Dialect,
     redirect_uri: &str,
     state: Option<&str>,
     answer: &[(&str, &str)],
@@ -128,24 +141,29 @@ fn back(
         if let Some(state) = state {
             query.append_pair("state", state);
         }
-        query.append_pair("iss", &bank.address(""));
+        if dialect == Dialect::BerlinGroup {
+            query.append_pair("iss", &bank.address(""));
+        }
     }
     Ok(Redirect::to(url.as_str()).into_response())
 }
 
 /// The person refused.
 pub(crate) fn refuse(bank: &Bank, id: &str, visit: &Visit) -> Result<Response, PageRefusal> {
-    bank.change(|state| {
+    let dialect = bank.change(|state| {
         state.visits.remove(id);
-        if let Some(consent) = state.consents.get_mut(&visit.consent) {
-            consent.status = ConsentStatus::Rejected;
-        }
+        let consent = state.consents.get_mut(&visit.consent)?;
+        consent.status = ConsentStatus::Rejected;
+        Some(consent.dialect)
     })?;
+    let answer = [("error", "access_denied")];
+    let dialect = dialect.ok_or(PageRefusal::NoVisit)?;
     back(
         bank,
+        dialect,
         &visit.redirect_uri,
         visit.state.as_deref(),
-        &[("error", "access_denied")],
+        &answer,
     )
 }
 
@@ -158,16 +176,20 @@ pub(crate) fn approve(
     accounts: Vec<String>,
 ) -> Result<Response, PageRefusal> {
     let (now, today) = (bank.now(), bank.today());
-    let code = bank.change(|state| {
+    let issued = bank.change(|state| {
         state.visits.remove(id);
-        if let Some(consent) = state.consents.get_mut(&visit.consent) {
-            consent.last_action = today;
-            consent.status = ConsentStatus::Valid {
-                person,
-                accounts,
-                approved_at: now,
-            };
+        let dialect = state.consents.get(&visit.consent)?.dialect;
+        if dialect != Dialect::BerlinGroup {
+            supersede(state, dialect, &person, &visit.client_id);
         }
+        let consent = state.consents.get_mut(&visit.consent)?;
+        consent.last_action = today;
+        consent.client_id = Some(visit.client_id.clone());
+        consent.status = ConsentStatus::Valid {
+            person,
+            accounts,
+            approved_at: now,
+        };
         let code = bank.fresh(state, "code");
         state.codes.insert(
             SecretDigest::of(&code),
@@ -176,32 +198,49 @@ pub(crate) fn approve(
                 client_id: visit.client_id.clone(),
                 redirect_uri: visit.redirect_uri.clone(),
                 code_challenge: visit.code_challenge.clone(),
+                extended_history: visit.extended_history,
                 issued_at: now,
                 used: false,
             },
         );
-        code
+        Some((dialect, code))
     })?;
+    let (dialect, code) = issued.ok_or(PageRefusal::NoVisit)?;
+    let answer = [("code", code.as_str())];
     back(
         bank,
+        dialect,
         &visit.redirect_uri,
         visit.state.as_deref(),
-        &[("code", &code)],
+        &answer,
     )
 }
 
+/// STET banks keep one token pair per person and third party: a second link ends the first.
+fn supersede(state: &mut Memory, dialect: Dialect, person: &str, client_id: &str) {
+    for consent in state.consents.values_mut() {
+        let same = consent.dialect == dialect && consent.client_id.as_deref() == Some(client_id);
+        let hers = matches!(&consent.status, ConsentStatus::Valid { person: holder, .. } if holder == person);
+        if same && hers {
+            consent.status = ConsentStatus::Superseded;
+        }
+    }
+}
+
 #[derive(Deserialize)]
-struct TokenRequest {
+pub(crate) struct TokenRequest {
     grant_type: Option<String>,
     code: Option<String>,
     redirect_uri: Option<String>,
     client_id: Option<String>,
     code_verifier: Option<String>,
     refresh_token: Option<String>,
+    /// Refused by the STET façade, as some banks do.
+    pub(crate) scope: Option<String>,
 }
 
 /// Why no token is given (RFC 6749 section 5.2).
-enum TokenRefusal {
+pub(crate) enum TokenRefusal {
     InvalidRequest,
     InvalidGrant,
     UnsupportedGrantType,
@@ -237,14 +276,23 @@ async fn token(
     State(bank): State<Arc<Bank>>,
     Form(request): Form<TokenRequest>,
 ) -> Result<Response, TokenRefusal> {
-    let consent = match request.grant_type.as_deref() {
-        Some("authorization_code") => spend_code(&bank, &request)?,
-        Some("refresh_token") => spend_refresh_token(&bank, &request)?,
+    grant(&bank, &request, Dialect::BerlinGroup)
+}
+
+/// Gives tokens for a code or a refresh token of one dialect.
+pub(crate) fn grant(
+    bank: &Bank,
+    request: &TokenRequest,
+    dialect: Dialect,
+) -> Result<Response, TokenRefusal> {
+    let granted = match request.grant_type.as_deref() {
+        Some("authorization_code") => spend_code(bank, request, dialect)?,
+        Some("refresh_token") => spend_refresh_token(bank, request, dialect)?,
         Some(_) => return Err(TokenRefusal::UnsupportedGrantType),
         None => return Err(TokenRefusal::InvalidRequest),
     };
-    let client_id = request.client_id.unwrap_or_default();
-    let (access, refresh) = bank.change(|state| issue(&bank, state, consent, client_id))?;
+    let client_id = request.client_id.clone().unwrap_or_default();
+    let (access, refresh) = bank.change(|state| issue(bank, state, granted, client_id))?;
     let answer = json!({
         "access_token": access,
         "token_type": "Bearer",
@@ -254,10 +302,22 @@ async fn token(
     Ok((uncached(), Json(answer)).into_response())
 }
 
+/// What a code or refresh token entitles to.
+struct Granted {
+    consent: String,
+    extended_history: bool,
+    /// The refresh token that stays, at a bank that does not rotate.
+    kept_refresh_token: Option<String>,
+}
+
 /// A code is over once it was shown, whether the rest of the request is right or not.
-fn spend_code(bank: &Bank, request: &TokenRequest) -> Result<String, TokenRefusal> {
+fn spend_code(
+    bank: &Bank,
+    request: &TokenRequest,
+    dialect: Dialect,
+) -> Result<Granted, TokenRefusal> {
     let now = bank.now();
-    let (Some(code), Some(verifier)) = (&request.code, &request.code_verifier) else {
+    let Some(code) = &request.code else {
         return Err(TokenRefusal::InvalidRequest);
     };
     let issued = bank
@@ -268,39 +328,68 @@ fn spend_code(bank: &Bank, request: &TokenRequest) -> Result<String, TokenRefusa
             Some(before)
         })?
         .ok_or(TokenRefusal::InvalidGrant)?;
-    let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
     let sound = !issued.used
         && now.duration_since(issued.issued_at) <= CODE_LIFETIME
         && request.redirect_uri.as_deref() == Some(issued.redirect_uri.as_str())
         && request.client_id.as_deref() == Some(issued.client_id.as_str())
-        && challenge == issued.code_challenge;
-    granted_consent(bank, issued.consent, sound)
+        && proves_possession(issued.code_challenge.as_deref(), request);
+    Ok(Granted {
+        consent: granted_consent(bank, issued.consent, dialect, sound)?,
+        extended_history: issued.extended_history,
+        kept_refresh_token: None,
+    })
 }
 
-fn spend_refresh_token(bank: &Bank, request: &TokenRequest) -> Result<String, TokenRefusal> {
+/// PKCE: whoever asked for the code holds its verifier. Where no challenge was sent none is asked.
+fn proves_possession(challenge: Option<&str>, request: &TokenRequest) -> bool {
+    match (challenge, &request.code_verifier) {
+        (Some(challenge), Some(verifier)) => {
+            let digest = digest::digest(&digest::SHA256, verifier.as_bytes());
+            URL_SAFE_NO_PAD.encode(digest) == challenge
+        }
+        (Some(_), None) => false,
+        (None, _) => true,
+    }
+}
+
+/// STET 1.4 banks give the same refresh token again (Q34); the others take one once.
+fn spend_refresh_token(
+    bank: &Bank,
+    request: &TokenRequest,
+    dialect: Dialect,
+) -> Result<Granted, TokenRefusal> {
     let Some(token) = &request.refresh_token else {
         return Err(TokenRefusal::InvalidRequest);
     };
+    let rotates = dialect != Dialect::Stet14;
     let issued = bank
         .change(|state| {
             let issued = state.refresh_tokens.get_mut(&SecretDigest::of(token))?;
             let before = issued.clone();
-            issued.used = true;
+            issued.used = rotates;
             Some(before)
         })?
         .ok_or(TokenRefusal::InvalidGrant)?;
     let sound = !issued.used && request.client_id.as_deref() == Some(issued.client_id.as_str());
-    granted_consent(bank, issued.consent, sound)
+    Ok(Granted {
+        consent: granted_consent(bank, issued.consent, dialect, sound)?,
+        extended_history: false,
+        kept_refresh_token: (!rotates).then(|| token.clone()),
+    })
 }
 
-/// Tokens are given for a valid consent only.
-fn granted_consent(bank: &Bank, consent: String, sound: bool) -> Result<String, TokenRefusal> {
+/// Tokens are given for a valid consent of the same dialect only.
+fn granted_consent(
+    bank: &Bank,
+    consent: String,
+    dialect: Dialect,
+    sound: bool,
+) -> Result<String, TokenRefusal> {
     let (now, today) = (bank.now(), bank.today());
     let valid = bank.look(|state| {
-        state
-            .consents
-            .get(&consent)
-            .is_some_and(|consent| consent.visible_status(now, today) == VisibleStatus::Valid)
+        state.consents.get(&consent).is_some_and(|consent| {
+            consent.dialect == dialect && consent.visible_status(now, today) == VisibleStatus::Valid
+        })
     });
     if sound && valid {
         Ok(consent)
@@ -309,21 +398,25 @@ fn granted_consent(bank: &Bank, consent: String, sound: bool) -> Result<String, 
     }
 }
 
-fn issue(bank: &Bank, state: &mut Memory, consent: String, client_id: String) -> (String, String) {
+fn issue(bank: &Bank, state: &mut Memory, granted: Granted, client_id: String) -> (String, String) {
     let now = bank.now();
     let access = bank.fresh(state, "access");
-    let refresh = bank.fresh(state, "refresh");
     state.access_tokens.insert(
         SecretDigest::of(&access),
         IssuedAccess {
-            consent: consent.clone(),
+            consent: granted.consent.clone(),
+            extended_history: granted.extended_history,
             expires_at: now.checked_add(ACCESS_LIFETIME).unwrap_or(now),
         },
     );
+    if let Some(refresh) = granted.kept_refresh_token {
+        return (access, refresh);
+    }
+    let refresh = bank.fresh(state, "refresh");
     state.refresh_tokens.insert(
         SecretDigest::of(&refresh),
         IssuedRefresh {
-            consent,
+            consent: granted.consent,
             client_id,
             issued_at: now,
             used: false,

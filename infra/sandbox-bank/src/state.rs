@@ -48,7 +48,10 @@ pub(crate) struct Visit {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
-    pub(crate) code_challenge: String,
+    /// PKCE, where the dialect has it.
+    pub(crate) code_challenge: Option<String>,
+    /// STET: whether more than 90 days were asked for.
+    pub(crate) extended_history: bool,
     /// Who logged in.
     pub(crate) person: Option<String>,
     pub(crate) started_at: Timestamp,
@@ -60,7 +63,8 @@ pub(crate) struct IssuedCode {
     pub(crate) consent: String,
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
-    pub(crate) code_challenge: String,
+    pub(crate) code_challenge: Option<String>,
+    pub(crate) extended_history: bool,
     pub(crate) issued_at: Timestamp,
     pub(crate) used: bool,
 }
@@ -69,6 +73,8 @@ pub(crate) struct IssuedCode {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IssuedAccess {
     pub(crate) consent: String,
+    /// STET: whether more than 90 days can be read with it. Lost at the first refresh (Q36).
+    pub(crate) extended_history: bool,
     pub(crate) expires_at: Timestamp,
 }
 

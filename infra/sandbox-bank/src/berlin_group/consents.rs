@@ -14,7 +14,9 @@ use url::Url;
 
 use crate::bank::Bank;
 use crate::berlin_group::refusal::Refusal;
-use crate::consent::{BankConsent, ConsentStatus, MAX_FREQUENCY, VisibleStatus, granted_until};
+use crate::consent::{
+    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, VisibleStatus, granted_until,
+};
 use crate::oauth;
 
 /// The routes.
@@ -95,6 +97,7 @@ async fn create(
     }
     let consent = BankConsent {
         status: ConsentStatus::Received,
+        dialect: Dialect::BerlinGroup,
         created_at: now,
         valid_until: granted_until(asked, today),
         recurring: request.recurring_indicator,
@@ -102,6 +105,8 @@ async fn create(
         owner_name: request.access.asks_owner_name(),
         redirect_uri,
         last_action: today,
+        client_id: None,
+        forwarded: None,
     };
     let id = bank.change(|state| {
         let id = bank.fresh(state, "consent");
@@ -138,6 +143,7 @@ fn redirect_uri(headers: &HeaderMap) -> Result<String, Refusal> {
 fn find(bank: &Bank, id: &str) -> Result<(BankConsent, VisibleStatus), Refusal> {
     let consent = bank
         .look(|state| state.consents.get(id).cloned())
+        .filter(|consent| consent.dialect == Dialect::BerlinGroup)
         .ok_or(Refusal::ConsentUnknown)?;
     let status = consent.visible_status(bank.now(), bank.today());
     Ok((consent, status))

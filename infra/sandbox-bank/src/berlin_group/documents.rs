@@ -4,8 +4,8 @@ use jiff::civil::Date;
 use passerelle_domain::money::Amount;
 use serde_json::{Map, Value, json};
 
+use crate::access::GrantedAccess;
 use crate::bank::Bank;
-use crate::berlin_group::access::GrantedAccess;
 use crate::ledger::{LedgerAccount, LedgerLine};
 
 fn amount(amount: Amount) -> Value {

@@ -1,6 +1,5 @@
 //! The Berlin Group NextGenPSD2 1.3 façade: consents and account data.
 
-mod access;
 mod consents;
 mod documents;
 mod refusal;
@@ -17,8 +16,8 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
 
+use crate::access::{GrantedAccess, Resource};
 use crate::bank::Bank;
-use crate::berlin_group::access::{GrantedAccess, Resource};
 use crate::berlin_group::refusal::Refusal;
 use crate::berlin_group::window::{PAGE_LENGTH, Window};
 use crate::ledger::LedgerAccount;
@@ -38,6 +37,20 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
 
 type Parameters = Query<BTreeMap<String, String>>;
 
+/// The read's consent, named in a header, and the token that goes with it.
+fn granted(bank: &Bank, headers: &HeaderMap) -> Result<GrantedAccess, Refusal> {
+    let id = headers
+        .get("consent-id")
+        .and_then(|value| value.to_str().ok());
+    match id {
+        Some(id) => Ok(GrantedAccess::of_consent(bank, headers, id)?),
+        None if headers.contains_key("authorization") => {
+            Err(Refusal::Format("Consent-ID is missing"))
+        }
+        None => Err(Refusal::TokenMissing),
+    }
+}
+
 async fn nowhere() -> Refusal {
     Refusal::ResourceUnknown
 }
@@ -47,7 +60,7 @@ async fn accounts(
     headers: HeaderMap,
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
-    let access = GrantedAccess::of(&bank, &headers)?;
+    let access = granted(&bank, &headers)?;
     refuse_if_down(&access)?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     access.count(&bank, Resource::Accounts)?;
@@ -69,7 +82,7 @@ async fn account(
     Path(resource): Path<String>,
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
-    let access = GrantedAccess::of(&bank, &headers)?;
+    let access = granted(&bank, &headers)?;
     refuse_if_down(&access)?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     let account = access.account(&bank, &resource)?;
@@ -83,7 +96,7 @@ async fn balances(
     headers: HeaderMap,
     Path(resource): Path<String>,
 ) -> Result<Response, Refusal> {
-    let access = GrantedAccess::of(&bank, &headers)?;
+    let access = granted(&bank, &headers)?;
     refuse_if_down(&access)?;
     let account = access.account(&bank, &resource)?;
     access.count(&bank, Resource::Balances(&account.key))?;
@@ -100,7 +113,7 @@ async fn transactions(
     Path(resource): Path<String>,
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
-    let access = GrantedAccess::of(&bank, &headers)?;
+    let access = granted(&bank, &headers)?;
     refuse_if_down(&access)?;
     let account = access.account(&bank, &resource)?;
     let window = Window::read(&bank, &access, account, &parameters)?;

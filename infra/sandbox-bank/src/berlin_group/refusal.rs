@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::AccessRefusal;
 use crate::berlin_group::refuse;
 use crate::error::SandboxError;
 
@@ -37,6 +38,22 @@ pub(crate) enum Refusal {
     Unavailable,
     /// The bank failed.
     Internal,
+}
+
+impl From<AccessRefusal> for Refusal {
+    fn from(refusal: AccessRefusal) -> Self {
+        match refusal {
+            AccessRefusal::TokenMissing => Self::TokenMissing,
+            AccessRefusal::TokenUnknown => Self::TokenUnknown,
+            AccessRefusal::TokenExpired => Self::TokenExpired,
+            AccessRefusal::ConsentUnknown => Self::ConsentUnknown,
+            AccessRefusal::ConsentInvalid => Self::ConsentInvalid,
+            AccessRefusal::ConsentExpired => Self::ConsentExpired,
+            AccessRefusal::ResourceUnknown => Self::ResourceUnknown,
+            AccessRefusal::Exceeded => Self::AccessExceeded,
+            AccessRefusal::State(error) => error.into(),
+        }
+    }
 }
 
 impl From<SandboxError> for Refusal {

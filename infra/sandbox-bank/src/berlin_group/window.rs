@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
+use crate::access::GrantedAccess;
 use crate::bank::Bank;
-use crate::berlin_group::access::GrantedAccess;
 use crate::berlin_group::refusal::Refusal;
 use crate::consent::{FULL_HISTORY_TIME, HISTORY_DAYS};
 use crate::ledger::LedgerAccount;

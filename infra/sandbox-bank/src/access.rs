@@ -1,0 +1,213 @@
+//! Who reads: token, consent, accounts, and whether the person is there. The same for every façade;
+//! each has its own words for a refusal.
+
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+
+use crate::bank::Bank;
+use crate::bank_day;
+use crate::consent::{BankConsent, ConsentStatus, Dialect, VisibleStatus};
+use crate::error::SandboxError;
+use crate::ledger::LedgerAccount;
+use crate::people::Behaviour;
+use crate::state::{COUNTING_WINDOW, IssuedAccess, SecretDigest};
+
+/// Why nothing is read.
+#[derive(Debug)]
+pub(crate) enum AccessRefusal {
+    /// No token.
+    TokenMissing,
+    /// A token nobody gave.
+    TokenUnknown,
+    /// A token that is too old.
+    TokenExpired,
+    /// No such consent.
+    ConsentUnknown,
+    /// A consent that is not valid, or not the token's.
+    ConsentInvalid,
+    /// A consent whose time is up.
+    ConsentExpired,
+    /// No such account in this consent.
+    ResourceUnknown,
+    /// Too many unattended accesses.
+    Exceeded,
+    /// The state could not be written.
+    State(SandboxError),
+}
+
+impl From<SandboxError> for AccessRefusal {
+    fn from(error: SandboxError) -> Self {
+        Self::State(error)
+    }
+}
+
+/// What is read, for counting. Reads of different resources are counted apart; pages are not
+/// counted.
+pub(crate) enum Resource<'a> {
+    Accounts,
+    Account(&'a str),
+    Balances(&'a str),
+    Transactions(&'a str),
+}
+
+impl Resource<'_> {
+    fn counter(&self, consent: &str) -> String {
+        match self {
+            Self::Accounts => format!("{consent}|accounts"),
+            Self::Account(key) => format!("{consent}|account|{key}"),
+            Self::Balances(key) => format!("{consent}|balances|{key}"),
+            Self::Transactions(key) => format!("{consent}|transactions|{key}"),
+        }
+    }
+}
+
+/// A read that a valid consent stands behind.
+#[derive(Debug)]
+pub(crate) struct GrantedAccess {
+    pub(crate) consent_id: String,
+    pub(crate) consent: BankConsent,
+    /// When the person approved.
+    pub(crate) approved_at: Timestamp,
+    /// Who approved.
+    pub(crate) person: String,
+    /// STET: whether the token reads more than 90 days.
+    pub(crate) extended_history: bool,
+    /// The accounts the person opened, as of today.
+    pub(crate) accounts: Vec<LedgerAccount>,
+    pub(crate) behaviour: Behaviour,
+    /// Whether the person is there (`PSU-IP-Address`).
+    attended: bool,
+}
+
+impl GrantedAccess {
+    /// A Berlin Group read names its consent. An ended consent tells more than a token that ended
+    /// with it, so it is looked at first.
+    pub(crate) fn of_consent(
+        bank: &Bank,
+        headers: &HeaderMap,
+        id: &str,
+    ) -> Result<Self, AccessRefusal> {
+        let token = bearer(headers).ok_or(AccessRefusal::TokenMissing)?;
+        let consent = bank
+            .look(|state| state.consents.get(id).cloned())
+            .filter(|consent| consent.dialect == Dialect::BerlinGroup)
+            .ok_or(AccessRefusal::ConsentUnknown)?;
+        still_valid(bank, &consent)?;
+        let issued = issued(bank, token)?;
+        if issued.consent != id {
+            return Err(AccessRefusal::ConsentInvalid);
+        }
+        Self::new(bank, headers, issued, consent)
+    }
+
+    /// A STET read has its token only.
+    pub(crate) fn of_token(
+        bank: &Bank,
+        headers: &HeaderMap,
+        dialect: Dialect,
+    ) -> Result<Self, AccessRefusal> {
+        let token = bearer(headers).ok_or(AccessRefusal::TokenMissing)?;
+        let issued = issued(bank, token)?;
+        let consent = bank
+            .look(|state| state.consents.get(&issued.consent).cloned())
+            .filter(|consent| consent.dialect == dialect)
+            .ok_or(AccessRefusal::ConsentUnknown)?;
+        still_valid(bank, &consent)?;
+        Self::new(bank, headers, issued, consent)
+    }
+
+    fn new(
+        bank: &Bank,
+        headers: &HeaderMap,
+        issued: IssuedAccess,
+        consent: BankConsent,
+    ) -> Result<Self, AccessRefusal> {
+        if bank.now() >= issued.expires_at {
+            return Err(AccessRefusal::TokenExpired);
+        }
+        let ConsentStatus::Valid {
+            person,
+            accounts: opened,
+            approved_at,
+        } = &consent.status
+        else {
+            return Err(AccessRefusal::ConsentInvalid);
+        };
+        let member = bank.member(person).ok_or(AccessRefusal::ConsentInvalid)?;
+        let mut accounts = bank.accounts_of(person);
+        accounts.retain(|account| opened.contains(&account.key));
+        Ok(Self {
+            consent_id: issued.consent,
+            approved_at: *approved_at,
+            person: member.person.name.clone(),
+            extended_history: issued.extended_history,
+            accounts,
+            behaviour: member.behaviour,
+            attended: headers.contains_key("psu-ip-address"),
+            consent,
+        })
+    }
+
+    /// The account behind a resource id of this consent.
+    pub(crate) fn account(
+        &self,
+        bank: &Bank,
+        resource: &str,
+    ) -> Result<&LedgerAccount, AccessRefusal> {
+        self.accounts
+            .iter()
+            .find(|account| bank.resource_id(&self.consent_id, &account.key) == resource)
+            .ok_or(AccessRefusal::ResourceUnknown)
+    }
+
+    /// Counts an unattended access, or refuses it when the window is full: rolling 24 hours through
+    /// the Berlin Group façade, the calendar day through STET.
+    pub(crate) fn count(&self, bank: &Bank, resource: Resource<'_>) -> Result<(), AccessRefusal> {
+        if self.attended {
+            return Ok(());
+        }
+        let (now, today) = (bank.now(), bank.today());
+        let by_day = self.consent.dialect != Dialect::BerlinGroup;
+        let counts = |at: &&Timestamp| {
+            if by_day {
+                bank_day::day_at(**at) == today
+            } else {
+                now.duration_since(**at) < COUNTING_WINDOW
+            }
+        };
+        let limit = usize::from(self.consent.frequency_per_day);
+        bank.change(|state| {
+            let accesses = state
+                .accesses
+                .entry(resource.counter(&self.consent_id))
+                .or_default();
+            if accesses.iter().filter(counts).count() >= limit {
+                return Err(AccessRefusal::Exceeded);
+            }
+            accesses.push(now);
+            Ok(())
+        })?
+    }
+}
+
+fn issued(bank: &Bank, token: &str) -> Result<IssuedAccess, AccessRefusal> {
+    bank.look(|state| state.access_tokens.get(&SecretDigest::of(token)).cloned())
+        .ok_or(AccessRefusal::TokenUnknown)
+}
+
+fn still_valid(bank: &Bank, consent: &BankConsent) -> Result<(), AccessRefusal> {
+    match consent.visible_status(bank.now(), bank.today()) {
+        VisibleStatus::Valid => Ok(()),
+        VisibleStatus::Expired => Err(AccessRefusal::ConsentExpired),
+        _ => Err(AccessRefusal::ConsentInvalid),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
