@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::income;
 use crate::ledger::Ledger;
 use crate::measure::{count, permille};
-use crate::moments::LifeMoment;
+use crate::moments::{self, LifeMoment, OptIns};
 use crate::recurrence::{Flow, FlowKind, Recurrence};
 use crate::relations::Relation;
 use crate::scorecard::{self, Scorecard, Subject};
@@ -77,15 +77,27 @@ pub struct Analysis {
     pub relations: Vec<Relation>,
 }
 
+/// What the person decided that changes an analysis.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Choices {
+    /// Corrections, applied before anything is learned.
+    #[serde(default)]
+    pub corrections: Corrections,
+    /// Moments that are looked for only when the person asked for it.
+    #[serde(default)]
+    pub opt_ins: OptIns,
+}
+
 /// Learns everything from a history. The same history always gives the same answer.
 #[must_use]
 pub fn analyse(history: &History) -> Analysis {
-    analyse_corrected(history, &Corrections::default())
+    analyse_with(history, &Choices::default())
 }
 
-/// Learns everything from a history, corrections applied first.
+/// Learns everything from a history under the person's corrections and opt-ins.
 #[must_use]
-pub fn analyse_corrected(history: &History, corrections: &Corrections) -> Analysis {
+pub fn analyse_with(history: &History, choices: &Choices) -> Analysis {
+    let corrections = &choices.corrections;
     let mut ledger = Ledger::of(history, corrections);
     let flows = income::find_flows(&mut ledger);
     let contracts = contracts::find(&ledger, &flows);
@@ -96,6 +108,7 @@ pub fn analyse_corrected(history: &History, corrections: &Corrections) -> Analys
     };
     let features = features::windows(&sources);
     let profile = features::profile(&sources);
+    let life_moments = moments::find(&ledger, &flows, &contracts, choices.opt_ins);
     let coverage = coverage(&ledger, &flows);
     let subject = Subject {
         as_of: ledger.as_of,
@@ -120,7 +133,7 @@ pub fn analyse_corrected(history: &History, corrections: &Corrections) -> Analys
         contracts,
         profile,
         features,
-        life_moments: Vec::new(),
+        life_moments,
         scores,
         relations: ledger.relations,
         coverage,

@@ -13,6 +13,9 @@ use crate::taxonomy::Category;
 /// Below this confidence (percent) the answer is `unknown`: a wrong category costs more than none.
 pub const CONFIDENCE_BAR: u8 = 70;
 
+/// What a last word cut short takes from the confidence, in percent.
+const CUT_PENALTY: u8 = 4;
+
 /// Which step of the decision gave the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -160,6 +163,13 @@ impl<'a> Reading<'a> {
 
     pub fn is_debit(&self) -> bool {
         self.line.amount.is_debit()
+    }
+
+    /// Whether a word announces wages. An employer is no diagnosis, even when it is a hospital.
+    pub fn announces_wages(&self) -> bool {
+        self.best_keyword().is_some_and(|finding| {
+            finding.category == Category::IncomeSalary && finding.confidence >= 90
+        })
     }
 
     /// Whether the words tell a premium for complementary health cover.
@@ -397,7 +407,11 @@ impl<'a> Reading<'a> {
 
     /// Dictionary and telling words: the surer wins, the dictionary between equals.
     fn by_words(&self) -> Finding {
-        let keyword = self.best_keyword();
+        // "ASSU. CNP PRET HABITAT" is a premium for a loan, not the loan.
+        let about_insurance = self.names_an_insurer() && self.is_debit();
+        let keyword = self
+            .best_keyword()
+            .filter(|finding| !about_insurance || !is_loan(finding.category));
         let named = self.by_dictionary();
         match (named, keyword) {
             (Some(named), Some(keyword)) if keyword.confidence > named.confidence => Finding {
@@ -486,16 +500,23 @@ impl<'a> Reading<'a> {
         let best = self
             .hits
             .iter()
-            .filter(|hit| !hit.cut)
             .filter_map(|hit| match hit.meaning {
-                Meaning::Keyword(index) => Some((self.lexicon.keywords.get(index)?, hit.start)),
+                Meaning::Keyword(index) => Some((self.lexicon.keywords.get(index)?, *hit)),
                 _ => None,
             })
             .filter(|(keyword, _)| {
                 keyword.sign.admits(self.keyword_sign()) && keyword.scope.admits(self.operation)
             })
-            .max_by_key(|(keyword, start)| (keyword.confidence, std::cmp::Reverse(*start)))?;
-        let (keyword, _) = best;
+            .map(|(keyword, hit)| {
+                let confidence = if hit.cut {
+                    keyword.confidence.saturating_sub(CUT_PENALTY)
+                } else {
+                    keyword.confidence
+                };
+                (keyword, hit.start, confidence)
+            })
+            .max_by_key(|(_, start, confidence)| (*confidence, std::cmp::Reverse(*start)))?;
+        let (keyword, _, confidence) = best;
         let category = match keyword.category {
             Category::InsuranceUnknownLine => self.insurance_line(keyword.category),
             other => other,
@@ -505,7 +526,7 @@ impl<'a> Reading<'a> {
             merchant: None,
             stage: Stage::Keyword,
             rule: format!("keywords.csv:{}", keyword.phrase),
-            confidence: keyword.confidence,
+            confidence,
         })
     }
 

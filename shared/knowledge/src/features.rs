@@ -463,7 +463,10 @@ impl<'a> Window<'a, '_, '_> {
                 let in_flow = flows
                     .iter()
                     .any(|flow| flow.recurrence.evidence.contains(&entry.line.id));
-                entry.cents() < 0 && wanted(entry.category()) && !in_flow
+                entry.cents() < 0
+                    && entry.part == Part::Ordinary
+                    && wanted(entry.category())
+                    && !in_flow
             });
             let recurrences: Vec<&Recurrence> = flows.iter().map(|flow| &flow.recurrence).collect();
             let mut evidence = last_of_each(&recurrences);

@@ -29,6 +29,8 @@ pub(crate) enum Part {
     GivenBack,
     /// The credit that gives a debit back.
     Return,
+    /// A debit presented again after it was given back: it counts as spent, but is no new due date.
+    Representation,
     /// Money back on an earlier purchase.
     Refund,
 }
@@ -65,14 +67,16 @@ impl Entry<'_> {
 
     /// Whether the line counts as money earned or spent by the household.
     pub fn counts(&self) -> bool {
-        self.part == Part::Ordinary
+        matches!(self.part, Part::Ordinary | Part::Representation)
     }
 
     /// Cents that left for something bought or paid, refunds taken off; 0 for anything else.
     pub fn spent(&self) -> i64 {
         match self.part {
             Part::Refund => -self.cents(),
-            Part::Ordinary if self.cents() < 0 && self.category().is_spending() => -self.cents(),
+            _ if self.counts() && self.cents() < 0 && self.category().is_spending() => {
+                -self.cents()
+            }
             _ => 0,
         }
     }

@@ -76,6 +76,7 @@ pub(crate) struct Keyword {
 /// A payee that reveals what GDPR article 9 protects.
 #[derive(Debug)]
 pub(crate) struct SensitivePhrase {
+    pub about_health: bool,
     pub guard: Guard,
 }
 
@@ -339,8 +340,8 @@ impl Lexicon {
     fn read_sensitive(&mut self) -> Result<(), MalformedTable> {
         for row in table::rows("sensitive.csv", include_str!("../data/sensitive.csv")) {
             let index = self.sensitive.len();
-            row.required(1)?;
             self.sensitive.push(SensitivePhrase {
+                about_health: row.required(1)? == "health",
                 guard: Guard::read(row.text(2)).ok_or_else(|| row.malformed(2))?,
             });
             self.add_phrase(row.required(0)?, Meaning::Sensitive(index));

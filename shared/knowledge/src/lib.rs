@@ -3,6 +3,7 @@
 pub mod analysis;
 mod balances;
 pub mod cards;
+pub mod cfonb;
 pub mod contracts;
 pub mod corrections;
 pub mod enrichment;
@@ -23,13 +24,13 @@ mod table;
 pub mod taxonomy;
 pub mod wording;
 
-pub use analysis::{Analysis, Coverage, RULES_VERSION, analyse, analyse_corrected};
+pub use analysis::{Analysis, Choices, Coverage, RULES_VERSION, analyse, analyse_with};
 pub use contracts::{CoverRemark, InsuranceContract, InsurancePayment};
 pub use corrections::Corrections;
 pub use enrichment::{CONFIDENCE_BAR, Enrichment, Stage, enrich};
 pub use features::{Feature, FeatureWindow, Measured, Profile};
 pub use history::{AccountHistory, History};
-pub use moments::{LifeMoment, MomentKind};
+pub use moments::{LifeMoment, MomentKind, OptIns};
 pub use operation::Operation;
 pub use recurrence::{FlowKind, FlowState, Recurrence, Rhythm};
 pub use relations::{Relation, RelationKind};

@@ -77,7 +77,7 @@ impl Rhythm {
     }
 
     /// How far from its date an occurrence may fall: weekends, bank holidays, a late employer.
-    fn tolerance(self) -> i64 {
+    pub(crate) fn tolerance(self) -> i64 {
         match self {
             Self::Weekly => 2,
             Self::Fortnightly => 3,
@@ -388,7 +388,11 @@ fn may_recur(entry: &Entry<'_>) -> bool {
             | Category::IncomeRefund
             | Category::IncomeInsurancePayout
     ) || entry.category().is_in("food");
-    let counted = matches!(entry.part, Part::Ordinary | Part::InternalTransfer);
+    // A debit that was given back was due all the same: the contract runs.
+    let counted = matches!(
+        entry.part,
+        Part::Ordinary | Part::InternalTransfer | Part::GivenBack
+    );
     counted && !moved && !habit && entry.cents() != 0
 }
 
@@ -407,13 +411,11 @@ impl Chain {
         count(self.entries.len())
     }
 
-    /// Which of two chains explains more: lines explained, then steadier amounts, then fewer misses.
-    fn merit(&self) -> (i64, std::cmp::Reverse<i64>, std::cmp::Reverse<i64>) {
-        (
-            self.seen(),
-            std::cmp::Reverse(self.variation),
-            std::cmp::Reverse(self.due),
-        )
+    /// Which of two chains explains more: each line explained counts, an unsteady amount takes up to
+    /// two thirds of it away, a missed occurrence a third.
+    fn merit(&self) -> i64 {
+        let missed = self.due - self.seen();
+        self.seen() * (1_000 - self.variation.min(667)) - missed * 333
     }
 }
 
@@ -429,7 +431,7 @@ fn best_chain(ledger: &Ledger<'_>, lines: &[usize]) -> Option<Chain> {
             let Some(chain) = chain_from(ledger, start, rhythm) else {
                 continue;
             };
-            if is_regular(ledger, &chain)
+            if is_regular(ledger, &chain, lines.len())
                 && best
                     .as_ref()
                     .is_none_or(|known| chain.merit() > known.merit())
@@ -449,7 +451,7 @@ fn chain_from(ledger: &Ledger<'_>, lines: &[usize], rhythm: Rhythm) -> Option<Ch
     let mut last = ledger.entries.get(first)?;
     let mut periods = 0;
     loop {
-        let next = [1, 2].into_iter().find_map(|step| {
+        let mut steps = [1, 2].into_iter().filter_map(|step| {
             // The due date follows the last occurrence and leans towards the first one's day.
             let by_last = rhythm.after(last.date(), step);
             let by_anchor = rhythm.after(anchor, periods + step);
@@ -458,8 +460,16 @@ fn chain_from(ledger: &Ledger<'_>, lines: &[usize], rhythm: Rhythm) -> Option<Ch
             } else {
                 by_last
             };
-            nearest(ledger, lines, last, due, rhythm).map(|index| (index, step))
+            nearest(ledger, lines, last, due, rhythm).map(|(index, gap)| (index, gap, step))
         });
+        let next = match (steps.next(), steps.next()) {
+            // A missed occurrence explains more than a jump to another contract's amount.
+            (Some((_, jump, 1)), Some((index, same, step))) if jump > 300 && same <= 50 => {
+                Some((index, step))
+            }
+            (Some((index, _, step)), _) => Some((index, step)),
+            (None, _) => None,
+        };
         let Some((index, step)) = next else {
             break;
         };
@@ -480,14 +490,15 @@ fn chain_from(ledger: &Ledger<'_>, lines: &[usize], rhythm: Rhythm) -> Option<Ch
     })
 }
 
-/// Among the later lines near the due date, the one whose amount continues best.
+/// Among the later lines near the due date, the one whose amount continues best, and by how many
+/// thousandths it differs.
 fn nearest(
     ledger: &Ledger<'_>,
     lines: &[usize],
     last: &Entry<'_>,
     due: Date,
     rhythm: Rhythm,
-) -> Option<usize> {
+) -> Option<(usize, i64)> {
     lines
         .iter()
         .copied()
@@ -499,7 +510,7 @@ fn nearest(
             (distance <= rhythm.tolerance()).then_some((gap / 50, distance, gap, index))
         })
         .min()
-        .map(|(_, _, _, index)| index)
+        .map(|(_, _, gap, index)| (index, gap))
 }
 
 fn change_permille(from: i64, to: i64) -> i64 {
@@ -525,7 +536,7 @@ fn typical_deviation_permille(amounts: &[i64]) -> i64 {
 }
 
 /// Whether a chain is a contract or income rather than a coincidence.
-fn is_regular(ledger: &Ledger<'_>, chain: &Chain) -> bool {
+fn is_regular(ledger: &Ledger<'_>, chain: &Chain, lines: usize) -> bool {
     let Some(entry) = chain
         .entries
         .first()
@@ -540,8 +551,18 @@ fn is_regular(ledger: &Ledger<'_>, chain: &Chain) -> bool {
         (_, "tax" | "telecom") => 900,
         (_, "insurance") => 600,
         (Operation::DirectDebit, _) => 400,
-        (Operation::Card | Operation::Unknown, _) => 120,
+        (Operation::Card | Operation::Unknown, _) if committed => 120,
+        (Operation::Card | Operation::Unknown, _) => 10,
         _ => 250,
+    };
+    // A shop visited all the time now and then takes the same amount a month apart.
+    let habit = !committed
+        && matches!(entry.operation(), Operation::Card | Operation::Unknown)
+        && chain.seen() * 2 < count(lines);
+    // Nearly anything fits a rhythm of weeks: the amount must tell.
+    let allowed = match chain.rhythm {
+        Rhythm::Weekly | Rhythm::Fortnightly if entry.cents() < 0 => allowed.min(150),
+        _ => allowed,
     };
     let (seen, due) = (chain.seen(), chain.due);
     let enough = match chain.rhythm {
@@ -555,7 +576,7 @@ fn is_regular(ledger: &Ledger<'_>, chain: &Chain) -> bool {
         Rhythm::HalfYearly | Rhythm::Yearly => seen >= 2 && committed,
     };
     let complete = seen * 4 >= due * 3;
-    enough && complete && chain.variation <= allowed
+    enough && complete && !habit && chain.variation <= allowed
 }
 
 /// Categories in which one pays because of a contract.

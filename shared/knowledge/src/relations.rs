@@ -20,6 +20,8 @@ pub enum RelationKind {
     CardSettlement,
     /// A direct debit and its rejection.
     RejectedDebit,
+    /// A rejected debit and the debit presented again for it.
+    Representation,
     /// A cheque and its rejection.
     RejectedCheque,
     /// A transfer and its return.
@@ -32,7 +34,10 @@ impl RelationKind {
     /// Whether the relation is a sign of difficulty, never available to a purpose that sells.
     #[must_use]
     pub fn is_protective_only(self) -> bool {
-        matches!(self, Self::RejectedDebit | Self::RejectedCheque)
+        matches!(
+            self,
+            Self::RejectedDebit | Self::RejectedCheque | Self::Representation
+        )
     }
 }
 
@@ -51,6 +56,10 @@ pub struct Relation {
 const TRANSFER_DAYS: i64 = 3;
 /// A debit may be contested for eight weeks (SEPA direct debit rulebook); later returns are rare.
 const RETURN_DAYS: i64 = 60;
+/// A debit presented again comes within this many days of the first attempt.
+const REPRESENTATION_DAYS: i64 = 45;
+/// The same where the label does not say so: well before the next monthly debit.
+const SILENT_REPRESENTATION_DAYS: i64 = 20;
 /// Shops give money back within three months at most.
 const REFUND_DAYS: i64 = 92;
 /// Purchases of a deferred card are settled at the latest this many days later.
@@ -120,7 +129,56 @@ fn find_returns(ledger: &mut Ledger<'_>) {
             set_part(ledger, index, Part::Return);
             set_part(ledger, original, Part::GivenBack);
             relate(ledger, kind, original, index);
+            if kind == RelationKind::RejectedDebit {
+                find_representation(ledger, original, index);
+            }
         }
+    }
+}
+
+/// The debit that is presented again: the same payee and amount soon after the return. One that the
+/// label calls so may come later than one that only looks so, which might be next month's.
+fn find_representation(ledger: &mut Ledger<'_>, original: usize, given_back: usize) {
+    let (Some(first), Some(back)) = (ledger.entries.get(original), ledger.entries.get(given_back))
+    else {
+        return;
+    };
+    let again = ledger
+        .entries
+        .iter()
+        .enumerate()
+        .skip(given_back)
+        .find(|(_, entry)| {
+            let named = entry
+                .line
+                .label
+                .expose()
+                .to_ascii_uppercase()
+                .contains("REPRES");
+            let limit = if named {
+                REPRESENTATION_DAYS
+            } else {
+                SILENT_REPRESENTATION_DAYS
+            };
+            entry.account == first.account
+                && entry.part == Part::Ordinary
+                && entry.cents() == first.cents()
+                && same_payee(entry, first)
+                && entry.date() >= back.date()
+                && days_between(first.date(), entry.date()) <= limit
+        })
+        .map(|(index, _)| index);
+    if let Some(again) = again {
+        set_part(ledger, again, Part::Representation);
+        relate(ledger, RelationKind::Representation, original, again);
+    }
+}
+
+fn same_payee(one: &Entry<'_>, other: &Entry<'_>) -> bool {
+    match (&one.enrichment.merchant, &other.enrichment.merchant) {
+        (Some(first), Some(second)) => first == second,
+        (None, None) => one.enrichment.cleaned == other.enrichment.cleaned,
+        _ => false,
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
             Meaning::Sensitive(index) if !hit.cut || hit.words > 1 => {
                 let admitted = lexicon.sensitive.get(index).is_some_and(|phrase| {
                     phrase.guard.admits(reading.is_debit(), reading.operation)
+                        && !(phrase.about_health && reading.announces_wages())
                 });
                 if admitted {
                     return Sensitivity::Payee;

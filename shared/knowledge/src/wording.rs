@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn values_are_written_as_each_language_writes_them() {
-        assert_eq!(french(Unit::Cents, 123_456_78), "123\u{202f}456\u{a0}€");
+        assert_eq!(french(Unit::Cents, 12_345_678), "123\u{202f}456\u{a0}€");
         assert_eq!(english(Unit::Cents, -150_000), "-€1,500");
         assert_eq!(french(Unit::Thousandths, 434), "43\u{a0}%");
         assert_eq!(english(Unit::Thousandths, -45), "-5%");

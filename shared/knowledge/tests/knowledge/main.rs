@@ -1,0 +1,17 @@
+//! What the crate promises, by behaviour.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs
+)]
+
+mod cfonb;
+mod golden;
+#[path = "../support/persona.rs"]
+mod persona;
+mod personae;
+mod recurrences;
