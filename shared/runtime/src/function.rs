@@ -103,6 +103,12 @@ impl Function {
     /// When the event is of a kind this function does not know, or a tick's work failed: the platform
     /// then counts an error and, where it does so, tries again.
     pub async fn answer(&self, event: Value, context: Context) -> Result<Value, Error> {
+        let id = Some(context.request_id.as_str()).filter(|id| !id.is_empty());
+        let span = tracing::info_span!("invocation", function_request_id = id);
+        self.dispatch(event, &context).instrument(span).await
+    }
+
+    async fn dispatch(&self, event: Value, context: &Context) -> Result<Value, Error> {
         match Event::read(event)? {
             Event::Http(event) => {
                 let router = self.router.clone().ok_or(self.no_trigger("HTTP"))?;

@@ -8,6 +8,10 @@
 //! only (`form-action 'self'`), so a `POST` must never end at the bank: answer it with a 303 to a page
 //! of ours, and put the bank's address there as a plain link. A link is no form, and the person sees
 //! where they are about to go.
+//!
+//! # Waiting
+//! Without script, a page that waits can only load itself again. It does so every
+//! [`REFRESH_SECONDS`], and the page must offer a link to itself standing still (WCAG 2.2.1, 2.2.2).
 
 mod messages;
 

@@ -114,6 +114,18 @@ fn the_cause_of_a_failure_is_in_the_line_and_only_there() {
 }
 
 #[test]
+fn the_platforms_own_id_of_the_invocation_is_in_the_line() {
+    let lines = logged(async {
+        let mut context = lambda_runtime::Context::default();
+        context.request_id = "8476a536".to_owned();
+        let event = batch([("a", "garbage".to_owned())]);
+        function().answer(event, context).await.unwrap();
+    });
+    assert_eq!(lines[0]["function_request_id"], "8476a536");
+    assert_eq!(lines[0]["message_id"], "a");
+}
+
+#[test]
 fn a_refusal_is_no_error() {
     let lines = logged(async {
         Http::new("GET", "/refused").send(&function()).await;
