@@ -36,7 +36,10 @@ impl Lambda {
         let mut call = tokio::spawn(async move { function.answer(event, context).await });
         let Ok(ended) = tokio::time::timeout(self.timeout, &mut call).await else {
             call.abort();
-            tracing::error!(function = self.folder, "a call took longer than its timeout");
+            tracing::error!(
+                function = self.folder,
+                "a call took longer than its timeout"
+            );
             return Err(InvocationError::TimedOut);
         };
         match ended {
@@ -51,12 +54,18 @@ impl Lambda {
         let deadline_ms = deadline.duration_since(UNIX_EPOCH).ok()?.as_millis();
         let mut headers = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| -> Option<()> {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).ok()?,
+            );
             Some(())
         };
         set("lambda-runtime-deadline-ms", &deadline_ms.to_string())?;
         set("lambda-runtime-invoked-function-arn", &self.arn)?;
-        let config = lambda_runtime::Config { function_name: self.folder.clone(), ..Default::default() };
+        let config = lambda_runtime::Config {
+            function_name: self.folder.clone(),
+            ..Default::default()
+        };
         Context::new(&request_id(), Arc::new(config), &headers).ok()
     }
 }
@@ -65,5 +74,12 @@ impl Lambda {
 pub(crate) fn request_id() -> String {
     let hex = format!("{:032x}", u128::from_be_bytes(entropy::<16>()));
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    format!(
+        "{}-{}-{}-{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32)
+    )
 }

@@ -1,13 +1,21 @@
-//! The whole suite on one machine, in one process.
-//!
-//! It reads `template.yaml` and runs what is written there: routes, authorizer, queues, schedules,
-//! tables and keys, with an embedded AWS that the functions reach through the same SDK clients as in
-//! production.
+#![doc = include_str!("../README.md")]
 
+mod cli;
+mod clock;
+mod demo;
 pub mod embedded_aws;
 mod error;
+mod gateway;
+mod issuer;
+mod lambda;
+mod queues;
+mod registry;
 mod schedules;
 mod stack;
+mod suite;
 pub mod template;
 
+pub use cli::Command;
+pub use embedded_aws::{EmbeddedAws, Storage};
 pub use error::LocalError;
+pub use suite::{Options, Suite};

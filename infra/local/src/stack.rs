@@ -11,6 +11,11 @@ pub(crate) const STACK: &str = "passerelle-local";
 /// The audience of the embedded issuer's tokens.
 pub(crate) const AUDIENCE: &str = "passerelle";
 
+/// Where SQS says a queue is.
+pub(crate) fn queue_url(name: &str) -> String {
+    format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}")
+}
+
 /// Values for the template's parameters when everything runs behind `base_url`.
 pub(crate) fn parameters(base_url: &str) -> BTreeMap<String, String> {
     [

@@ -38,19 +38,30 @@ pub(super) fn verify(
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .ok_or(Refusal::Unauthorized)?;
-    let claims =
-        keys.verified_claims(without_scheme(token)).map_err(|_| Refusal::Unauthorized)?;
+    let claims = keys
+        .verified_claims(without_scheme(token))
+        .map_err(|_| Refusal::Unauthorized)?;
     if !is_for_us(authorizer, &claims) || !is_current(&claims, now) {
         return Err(Refusal::Unauthorized);
     }
     let scopes = scopes(&claims);
     if authorizer.scopes.is_empty() {
-        return Ok(Verified { claims, scopes: None });
+        return Ok(Verified {
+            claims,
+            scopes: None,
+        });
     }
-    if !authorizer.scopes.iter().any(|wanted| scopes.contains(wanted)) {
+    if !authorizer
+        .scopes
+        .iter()
+        .any(|wanted| scopes.contains(wanted))
+    {
         return Err(Refusal::Forbidden);
     }
-    Ok(Verified { claims, scopes: Some(scopes) })
+    Ok(Verified {
+        claims,
+        scopes: Some(scopes),
+    })
 }
 
 fn without_scheme(value: &str) -> &str {
@@ -84,9 +95,11 @@ fn is_current(claims: &Map<String, Value>, now: Timestamp) -> bool {
 fn scopes(claims: &Map<String, Value>) -> Vec<String> {
     match claims.get("scope").or_else(|| claims.get("scp")) {
         Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
-        Some(Value::Array(list)) => {
-            list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        }
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => Vec::new(),
     }
 }

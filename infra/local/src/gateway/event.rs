@@ -34,7 +34,12 @@ pub(super) fn proxy_event(
     variables: &BTreeMap<String, String>,
     verified: Option<&Verified>,
 ) -> Value {
-    let Parts { method, uri, headers, .. } = &received.parts;
+    let Parts {
+        method,
+        uri,
+        headers,
+        ..
+    } = &received.parts;
     let route_key = format!("{} {}", route.method, route.path);
     let mut context = json!({
         "accountId": ACCOUNT,
@@ -148,7 +153,10 @@ fn body(headers: &HeaderMap, bytes: &Bytes) -> (String, bool) {
     let kind = text_header(headers, &CONTENT_TYPE).to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let is_text = kind.starts_with("text/")
-        || matches!(kind, "application/json" | "application/javascript" | "application/xml")
+        || matches!(
+            kind,
+            "application/json" | "application/javascript" | "application/xml"
+        )
         || kind.ends_with("+json")
         || kind.ends_with("+xml");
     match std::str::from_utf8(bytes) {
@@ -164,17 +172,26 @@ fn stringified(claims: &Map<String, Value>) -> BTreeMap<&str, String> {
         Value::Array(items) => {
             let items: Vec<String> = items
                 .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                .map(|item| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), str::to_owned)
+                })
                 .collect();
             format!("[{}]", items.join(" "))
         }
         other => other.to_string(),
     };
-    claims.iter().map(|(name, value)| (name.as_str(), text(value))).collect()
+    claims
+        .iter()
+        .map(|(name, value)| (name.as_str(), text(value)))
+        .collect()
 }
 
 fn text_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// The answer of a function in payload format 2.0.
@@ -208,10 +225,14 @@ pub(super) fn response(answer: Value) -> Option<Response> {
     *response.status_mut() = StatusCode::from_u16(answer.status_code).ok()?;
     for (name, value) in answer.headers {
         let name = HeaderName::try_from(name).ok()?;
-        response.headers_mut().append(name, HeaderValue::try_from(value).ok()?);
+        response
+            .headers_mut()
+            .append(name, HeaderValue::try_from(value).ok()?);
     }
     for cookie in answer.cookies {
-        response.headers_mut().append(SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+        response
+            .headers_mut()
+            .append(SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
     }
     Some(response)
 }

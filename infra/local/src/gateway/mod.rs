@@ -46,20 +46,31 @@ impl Gateway {
     ) -> Result<Self, LocalError> {
         let mut routes = Vec::with_capacity(api.routes.len());
         for route in &api.routes {
-            let lambda = lambdas.get(&route.function).ok_or_else(|| LocalError::Template {
-                line: route.line,
-                problem: format!(
-                    "route {} {} has no function `{}`",
-                    route.method, route.path, route.function
-                ),
-            })?;
-            routes.push((Pattern::parse(&route.path), route.clone(), Arc::clone(lambda)));
+            let lambda = lambdas
+                .get(&route.function)
+                .ok_or_else(|| LocalError::Template {
+                    line: route.line,
+                    problem: format!(
+                        "route {} {} has no function `{}`",
+                        route.method, route.path, route.function
+                    ),
+                })?;
+            routes.push((
+                Pattern::parse(&route.path),
+                route.clone(),
+                Arc::clone(lambda),
+            ));
         }
         // Most specific first, so that the first match is API Gateway's.
         routes.sort_by(|(one, one_route, _), (other, other_route, _)| {
-            one.cmp(other).then((one_route.method == "ANY").cmp(&(other_route.method == "ANY")))
+            one.cmp(other)
+                .then((one_route.method == "ANY").cmp(&(other_route.method == "ANY")))
         });
-        Ok(Self { routes, keys, clock })
+        Ok(Self {
+            routes,
+            keys,
+            clock,
+        })
     }
 
     /// Answers a request as the deployed API would.
@@ -80,7 +91,12 @@ impl Gateway {
         let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
             return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
-        let received = Received { parts, body, source, at: self.clock.now() };
+        let received = Received {
+            parts,
+            body,
+            source,
+            at: self.clock.now(),
+        };
         let event = event::proxy_event(&received, route, &variables, verified.as_ref());
         if event.to_string().len() > LARGEST_PAYLOAD {
             return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
@@ -100,7 +116,9 @@ impl Gateway {
         route: &Route,
         headers: &http::HeaderMap,
     ) -> Result<Option<Verified>, Refusal> {
-        let Some(authorizer) = &route.authorizer else { return Ok(None) };
+        let Some(authorizer) = &route.authorizer else {
+            return Ok(None);
+        };
         authorizer::verify(authorizer, headers, &self.keys, self.clock.now()).map(Some)
     }
 }
@@ -111,7 +129,9 @@ fn refused(refusal: Refusal) -> Response {
     match refusal {
         Refusal::Unauthorized => {
             let mut response = message(StatusCode::UNAUTHORIZED, "Unauthorized");
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
         Refusal::Forbidden => message(StatusCode::FORBIDDEN, "Forbidden"),
@@ -121,7 +141,9 @@ fn refused(refusal: Refusal) -> Response {
 fn message(status: StatusCode, text: &'static str) -> Response {
     let body = Bytes::from(serde_json::json!({ "message": text }).to_string());
     let mut response = (status, Body::from(body)).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

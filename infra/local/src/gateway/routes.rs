@@ -37,7 +37,9 @@ impl Pattern {
                 }
                 Segment::Greedy(name) => {
                     rest.reverse();
-                    let all = std::iter::once(here).chain(rest.drain(..)).collect::<Vec<_>>();
+                    let all = std::iter::once(here)
+                        .chain(rest.drain(..))
+                        .collect::<Vec<_>>();
                     let all = all.join("/");
                     if all.is_empty() {
                         return None;
@@ -55,7 +57,9 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn segment(text: &str) -> Segment {
-    let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
     match inner {
         Some(name) => match name.strip_suffix('+') {
             Some(name) => Segment::Greedy(name.to_owned()),
@@ -70,7 +74,9 @@ fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let escaped = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
+        let escaped = (*first == b'%')
+            .then(|| after.split_at_checked(2))
+            .flatten();
         match escaped.and_then(|(digits, after)| Some((hex_byte(digits)?, after))) {
             Some((byte, after)) => {
                 bytes.push(byte);
@@ -99,14 +105,26 @@ mod tests {
 
     /// The first pattern that matches, most specific first.
     fn chosen<'a>(patterns: &[&'a str], path: &str) -> Option<&'a str> {
-        let mut ordered: Vec<_> = patterns.iter().map(|one| (Pattern::parse(one), *one)).collect();
+        let mut ordered: Vec<_> = patterns
+            .iter()
+            .map(|one| (Pattern::parse(one), *one))
+            .collect();
         ordered.sort();
-        ordered.into_iter().find(|(pattern, _)| pattern.matches(path).is_some()).map(|(_, one)| one)
+        ordered
+            .into_iter()
+            .find(|(pattern, _)| pattern.matches(path).is_some())
+            .map(|(_, one)| one)
     }
 
     #[test]
     fn the_most_specific_route_is_taken() {
-        let all = ["/{proxy+}", "/v1/{any+}", "/v1/items/{item}", "/v1/items/first", "/v1/items"];
+        let all = [
+            "/{proxy+}",
+            "/v1/{any+}",
+            "/v1/items/{item}",
+            "/v1/items/first",
+            "/v1/items",
+        ];
         for (path, expected) in [
             ("/v1/items", "/v1/items"),
             ("/v1/items/first", "/v1/items/first"),

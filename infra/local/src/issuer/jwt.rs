@@ -73,7 +73,12 @@ impl SigningKey {
     /// The public half as a JWK set (RFC 7517).
     pub(crate) fn jwks(&self) -> Value {
         // An uncompressed point: 0x04, then both coordinates.
-        let (x, y) = self.pair.public_key().as_ref().split_at_checked(33).unwrap_or_default();
+        let (x, y) = self
+            .pair
+            .public_key()
+            .as_ref()
+            .split_at_checked(33)
+            .unwrap_or_default();
         let x = x.get(1..).unwrap_or_default();
         json!({ "keys": [{
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.key_id(),
@@ -99,7 +104,11 @@ impl KeySet {
             return Err(NotOurs);
         }
         let key_id = header.get("kid").and_then(Value::as_str).ok_or(NotOurs)?;
-        let (_, point) = self.0.iter().find(|(known, _)| known == key_id).ok_or(NotOurs)?;
+        let (_, point) = self
+            .0
+            .iter()
+            .find(|(known, _)| known == key_id)
+            .ok_or(NotOurs)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NotOurs)?;
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             .verify(signed.as_bytes(), &signature)
@@ -139,7 +148,9 @@ mod tests {
     fn a_signed_token_verifies_with_the_published_key() {
         let key = key();
         let token = key.sign(&json!({ "sub": "cli_demo" })).unwrap();
-        let claims = KeySet::from_jwks(&key.jwks()).verified_claims(&token).unwrap();
+        let claims = KeySet::from_jwks(&key.jwks())
+            .verified_claims(&token)
+            .unwrap();
         assert_eq!(claims["sub"], "cli_demo");
     }
 

@@ -42,7 +42,11 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     /// Takes up the key of an earlier start, so that a token outlives a restart.
-    pub(crate) fn open(base_url: &str, storage: &Storage, clock: Clock) -> Result<Self, LocalError> {
+    pub(crate) fn open(
+        base_url: &str,
+        storage: &Storage,
+        clock: Clock,
+    ) -> Result<Self, LocalError> {
         let file = storage.file("issuer-key.p8");
         let stored = match &file {
             Some(path) => read_if_present(path)?,
@@ -59,7 +63,11 @@ impl Issuer {
             }
         };
         let key = Arc::new(SigningKey::from_pkcs8(&pkcs8)?);
-        Ok(Self { url: format!("{base_url}/issuer").into(), key, clock })
+        Ok(Self {
+            url: format!("{base_url}/issuer").into(),
+            key,
+            clock,
+        })
     }
 
     /// The public keys, as a relying party reads them.
@@ -112,11 +120,17 @@ async fn jwks(State(issuer): State<Issuer>) -> Json<Value> {
 
 async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: String) -> Response {
     let form: Vec<(String, String)> = if is_form(&headers) {
-        url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
+        url::form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect()
     } else {
         Vec::new()
     };
-    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let field = |name: &str| {
+        form.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    };
     match field("grant_type").as_deref() {
         None => return refused(StatusCode::BAD_REQUEST, "invalid_request"),
         Some("client_credentials") => {}
@@ -143,8 +157,12 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: String) -
 
 /// RFC 6749 section 5.2.
 fn refused(status: StatusCode, error: &'static str) -> Response {
-    let mut response =
-        (status, [(CACHE_CONTROL, "no-store")], Json(json!({ "error": error }))).into_response();
+    let mut response = (
+        status,
+        [(CACHE_CONTROL, "no-store")],
+        Json(json!({ "error": error })),
+    )
+        .into_response();
     if status == StatusCode::UNAUTHORIZED {
         let challenge = http::HeaderValue::from_static("Basic realm=\"issuer\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -171,5 +189,8 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 fn known_client((client, secret): (String, String)) -> Option<&'static str> {
-    CLIENTS.iter().find(|(known, word)| *known == client && *word == secret).map(|(known, _)| *known)
+    CLIENTS
+        .iter()
+        .find(|(known, word)| *known == client && *word == secret)
+        .map(|(known, _)| *known)
 }
