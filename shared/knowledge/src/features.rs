@@ -15,7 +15,7 @@ use crate::measure::{
     count, days_between, median, minus_months, permille, plus_days, scaled, variation_permille,
 };
 use crate::operation::Operation;
-use crate::recurrence::{Flow, FlowKind, Recurrence};
+use crate::recurrence::{Flow, FlowKind, Recurrence, Rhythm};
 use crate::taxonomy::Category;
 
 /// What is measured. Amounts are cents, shares thousandths.
@@ -33,6 +33,10 @@ pub enum Feature {
     /// Regular income of the second half of the window against the first, in thousandths of the
     /// first: 1000 is unchanged.
     IncomeTrend,
+    /// How far the day of the main income moves around its rhythm, in days from earliest to latest.
+    IncomeDaySpread,
+    /// From the first to the last payment of the main income seen, in days.
+    IncomeTenureDays,
     /// Housing, energy, insurance, loans and telecom per month, in cents.
     CommitmentsMonthly,
     /// Commitments of regular income, in thousandths.
@@ -77,6 +81,22 @@ pub enum Feature {
     TravelMonthly,
     /// Family benefits per month, in cents. For opted-in use only.
     FamilyBenefitMonthly,
+    /// Rent, home loan and building charges per month, in cents.
+    HomeMonthly,
+    /// Home loan per month, in cents.
+    HomeLoanMonthly,
+    /// Fuel, charging, tolls, maintenance and car loans per month, in cents.
+    VehicleMonthly,
+    /// Active motor contracts.
+    CoverAuto,
+    /// Active home contracts.
+    CoverHome,
+    /// Active loan-insurance contracts.
+    CoverLoan,
+    /// Active travel contracts.
+    CoverTravel,
+    /// Active contracts whose line is not known.
+    CoverUnknownLine,
     /// Games of chance, in thousandths of spending. Protective use only.
     GamblingShare,
     /// Cash, in thousandths of spending.
@@ -433,6 +453,11 @@ impl<'a> Window<'a, '_, '_> {
             variation_permille(&amounts),
             ids.clone(),
         );
+        let tenure = days_between(main.first_seen, main.last_seen);
+        put(values, Feature::IncomeTenureDays, tenure, ids.clone());
+        if let Some(spread) = day_spread(main.rhythm, &occurrences) {
+            put(values, Feature::IncomeDaySpread, spread, ids.clone());
+        }
         let (early, late) = amounts.split_at(amounts.len() / 2);
         if let (Some(early), Some(late)) = (median(early), median(late)) {
             put(values, Feature::IncomeTrend, permille(late, early), ids);
@@ -689,7 +714,26 @@ impl<'a> Window<'a, '_, '_> {
     }
 
     fn habits(&self, values: &mut BTreeMap<Feature, Measured>) {
-        let sums: [(Feature, &[Category]); 4] = [
+        let sums: [(Feature, &[Category]); 7] = [
+            (
+                Feature::HomeMonthly,
+                &[
+                    Category::HousingRent,
+                    Category::HousingLoan,
+                    Category::HousingCharges,
+                ],
+            ),
+            (Feature::HomeLoanMonthly, &[Category::HousingLoan]),
+            (
+                Feature::VehicleMonthly,
+                &[
+                    Category::TransportFuel,
+                    Category::TransportCharging,
+                    Category::TransportParkingToll,
+                    Category::TransportMaintenance,
+                    Category::TransportVehicleLoan,
+                ],
+            ),
             (Feature::FuelMonthly, &[Category::TransportFuel]),
             (
                 Feature::DrivingMonthly,
@@ -711,6 +755,26 @@ impl<'a> Window<'a, '_, '_> {
         for (feature, categories) in sums {
             values.insert(feature, self.monthly_sum(categories));
         }
+        let covers = [
+            (Feature::CoverAuto, Category::InsuranceAuto),
+            (Feature::CoverHome, Category::InsuranceHome),
+            (Feature::CoverLoan, Category::InsuranceLoan),
+            (Feature::CoverTravel, Category::InsuranceTravel),
+            (Feature::CoverUnknownLine, Category::InsuranceUnknownLine),
+        ];
+        for (feature, line) in covers {
+            let held: Vec<&InsuranceContract> = self
+                .sources
+                .contracts
+                .iter()
+                .filter(|contract| contract.line == line && contract.is_active())
+                .collect();
+            let evidence = held
+                .iter()
+                .filter_map(|contract| contract.evidence.last().cloned())
+                .collect();
+            put(values, feature, count(held.len()), evidence);
+        }
         let benefits = self.sum(|entry| entry.category() == Category::IncomeFamilyBenefit);
         put(
             values,
@@ -719,6 +783,19 @@ impl<'a> Window<'a, '_, '_> {
             benefits.evidence,
         );
     }
+}
+
+/// Days between the earliest and the latest occurrence, each compared with the day its rhythm sets.
+fn day_spread(rhythm: Rhythm, occurrences: &[&Entry<'_>]) -> Option<i64> {
+    let first = occurrences.first()?.date();
+    let mut shifts = Vec::new();
+    for entry in occurrences {
+        let elapsed = days_between(first, entry.date());
+        let periods = (elapsed + rhythm.days() / 2) / rhythm.days();
+        let due = rhythm.after(first, periods);
+        shifts.push(days_between(due, entry.date()));
+    }
+    Some(shifts.iter().max()? - shifts.iter().min()?)
 }
 
 /// Money earned: not moved, not lent, not given back.

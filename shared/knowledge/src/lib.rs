@@ -8,6 +8,7 @@ pub mod contracts;
 pub mod corrections;
 pub mod enrichment;
 pub mod features;
+pub mod fitting;
 pub mod history;
 mod income;
 mod label;

@@ -90,7 +90,7 @@ impl Rhythm {
     }
 
     /// The date some periods after another.
-    fn after(self, date: Date, periods: i64) -> Date {
+    pub(crate) fn after(self, date: Date, periods: i64) -> Date {
         use jiff::ToSpan;
         match self.months() {
             Some(months) => date.saturating_add((months * periods).months()),

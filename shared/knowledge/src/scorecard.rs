@@ -1,7 +1,7 @@
 //! A points scorecard: bins of features give points, points give a value, a band and reasons.
 //!
 //! Cards are data files. The engine adds integers, so the same features give the same bytes on any
-//! machine; fitting a card (weights of evidence) is another matter.
+//! machine; fitting a card to outcomes is the business of [`crate::fitting`].
 
 use std::collections::BTreeMap;
 

@@ -49,6 +49,9 @@ fn unit_of(feature: Feature) -> Unit {
         | Feature::DrivingMonthly
         | Feature::PublicTransportMonthly
         | Feature::TravelMonthly
+        | Feature::HomeMonthly
+        | Feature::HomeLoanMonthly
+        | Feature::VehicleMonthly
         | Feature::FamilyBenefitMonthly => Unit::Cents,
         Feature::IncomeRegularity
         | Feature::IncomeVariation
@@ -61,10 +64,18 @@ fn unit_of(feature: Feature) -> Unit {
         | Feature::GamblingShare
         | Feature::CashShare
         | Feature::UnknownShare => Unit::Thousandths,
-        Feature::OverdraftLongest | Feature::ReserveDays => Unit::Days,
+        Feature::OverdraftLongest
+        | Feature::ReserveDays
+        | Feature::IncomeDaySpread
+        | Feature::IncomeTenureDays => Unit::Days,
         Feature::IncomePayers
         | Feature::Incidents
         | Feature::LoansActive
+        | Feature::CoverAuto
+        | Feature::CoverHome
+        | Feature::CoverLoan
+        | Feature::CoverTravel
+        | Feature::CoverUnknownLine
         | Feature::ShortCredits => Unit::Number,
     }
 }

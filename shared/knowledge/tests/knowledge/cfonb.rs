@@ -43,7 +43,7 @@ fn statements_are_read_to_the_cent() {
         "REFERENCE"
     );
     let second = &statements[1];
-    assert_eq!(second.movements[0].minor, -97_49);
+    assert_eq!(second.movements[0].minor, 97_49);
 }
 
 #[test]
