@@ -36,7 +36,6 @@ fn reassurance(locale: Locale) -> Reassurance {
         purposes: purposes.map(str::to_owned).to_vec(),
         days: 90,
         until: until(),
-        region: Some("eu-west-3".to_owned()),
         continue_to: "/journey/example/continue".to_owned(),
         decline_to: "/journey/example/decline".to_owned(),
     }
@@ -314,17 +313,6 @@ fn no_purpose_is_ticked_before_the_person_ticks_it() {
     let page = html(again.page());
     assert_eq!(page.matches(" checked").count(), 1);
     assert!(page.contains("role=\"alert\""));
-}
-
-#[test]
-fn where_data_lives_is_said_only_where_it_is_known() {
-    let mut first = reassurance(Locale::En);
-    assert!(html(first.page()).contains("in Paris, France"));
-    for region in [Some("us-east-1".to_owned()), None] {
-        first.region = region;
-        let page = html(first.page());
-        assert!(page.contains("Your data is encrypted.") && !page.contains("and stays"));
-    }
 }
 
 #[test]

@@ -32,9 +32,6 @@ pub struct Reassurance {
     pub days: u16,
     /// The day it ends if it starts today.
     pub until: Date,
-    /// The AWS region everything is stored in, `eu-west-3`. The page names the place of a region it
-    /// knows, and claims nothing about any other.
-    pub region: Option<String>,
     /// Where "continue" posts to.
     pub continue_to: String,
     /// Where "no, thank you" posts to.
@@ -48,7 +45,7 @@ struct View<'a> {
     page: &'a Reassurance,
     lead: String,
     duration: String,
-    encryption: String,
+    where_it_lives: String,
 }
 
 impl Reassurance {
@@ -56,22 +53,15 @@ impl Reassurance {
     #[must_use]
     pub fn page(&self) -> Response {
         let words = words(self.locale);
-        let title = words.fill("reassurance.title", &[("client", &self.client_name)]);
+        let client = [("client", self.client_name.as_str())];
+        let title = words.fill("reassurance.title", &client);
         let until = words.date(self.until);
         let days = self.days.to_string();
-        let region = self.region.as_deref().unwrap_or_default();
-        let encryption = match words.known(&format!("region.{region}")) {
-            Some(place) => words.fill(
-                "reassurance.encryption.title-with-place",
-                &[("place", place)],
-            ),
-            None => words.text("reassurance.encryption.title").to_owned(),
-        };
         let view = View {
-            encryption,
             words,
             page: self,
-            lead: words.fill("reassurance.lead", &[("client", &self.client_name)]),
+            lead: words.fill("reassurance.lead", &client),
+            where_it_lives: words.fill("reassurance.encryption.text", &client),
             duration: words.fill(
                 "reassurance.duration",
                 &[("days", &days), ("until", &until)],

@@ -118,15 +118,10 @@ impl<'a> Words<'a> {
     /// show (tests look for `⟦`).
     #[must_use]
     pub fn text(&self, key: &str) -> &'a str {
-        self.known(key).unwrap_or("⟦text missing⟧")
-    }
-
-    /// A text for one of many things, if there is one.
-    #[must_use]
-    pub fn known(&self, key: &str) -> Option<&'a str> {
         self.messages
             .find(self.locale, key)
             .or_else(|| self.messages.find(Locale::Fr, key))
+            .unwrap_or("⟦text missing⟧")
     }
 
     /// A text with its placeholders filled: `{bank}` by `("bank", name)`. What is filled in is never
