@@ -35,6 +35,14 @@ pub(crate) fn end_of_day(last: Date) -> Timestamp {
         .map_or(Timestamp::MAX, |midnight| midnight.timestamp())
 }
 
+/// The first moment of a day at the bank, with its offset: `2026-11-22T00:00:00+01:00`.
+pub(crate) fn start_of_day(day: Date) -> String {
+    match day.to_zoned(central_europe()) {
+        Ok(midnight) => midnight.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        Err(_) => format!("{day}T00:00:00Z"),
+    }
+}
+
 /// The bank's calendar day at a moment.
 pub(crate) fn day_at(moment: Timestamp) -> Date {
     moment.to_zoned(central_europe()).date()
@@ -78,6 +86,13 @@ mod tests {
         let summer = end_of_day(Date::constant(2026, 7, 14));
         assert_eq!(summer, "2026-07-14T22:00:00Z".parse().unwrap());
         assert_eq!(end_of_day(Date::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_day_begins_at_the_banks_midnight() {
+        let start = |month, day| start_of_day(Date::constant(2026, month, day));
+        assert_eq!(start(11, 22), "2026-11-22T00:00:00+01:00");
+        assert_eq!(start(7, 14), "2026-07-14T00:00:00+02:00");
     }
 
     proptest! {

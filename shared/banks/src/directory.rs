@@ -30,6 +30,11 @@ pub struct Capabilities {
     pub pending: bool,
     /// The holder's name, when the consent asks for it.
     pub owner_name: bool,
+    /// STET: the scope `extended_transaction_history`, which opens more than 90 days to the first
+    /// access token.
+    pub extended_history: bool,
+    /// STET model A2: the accounts must be forwarded (`PUT /consents`) before they can be read.
+    pub forwarded_consent: bool,
 }
 
 /// Whether a person can be sent to the bank today.

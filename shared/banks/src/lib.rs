@@ -6,9 +6,13 @@ mod berlin_group;
 mod connector;
 mod directory;
 mod error;
+mod history;
+mod links;
 mod oauth;
+mod presence;
 mod remittance;
 mod secrets;
+mod stet;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -28,6 +32,7 @@ pub use crate::secrets::{AttemptSecrets, OpenToken};
 
 use crate::bank_http::BankHttp;
 use crate::berlin_group::BerlinGroup;
+use crate::stet::Stet;
 
 /// What differs from one deployment to another.
 #[derive(Debug, Clone)]
@@ -59,9 +64,8 @@ impl Banks {
         let mut connectors: BTreeMap<InstitutionId, Arc<dyn Connector>> = BTreeMap::new();
         if let Some(base) = settings.sandbox_bank_url {
             for entry in directory.sandboxes() {
-                let connector =
-                    BerlinGroup::new(entry, &base, settings.client_id.clone(), http.clone())?;
-                connectors.insert(entry.institution.id.clone(), Arc::new(connector));
+                let connector = speak(entry, &base, &settings.client_id, &http)?;
+                connectors.insert(entry.institution.id.clone(), connector);
             }
         }
         Ok(Self {
@@ -91,5 +95,21 @@ impl Banks {
             }),
             None => Err(BankError::UnknownInstitution),
         }
+    }
+}
+
+/// The connector of a bank's dialect.
+fn speak(
+    entry: &DirectoryEntry,
+    base: &Url,
+    client_id: &str,
+    http: &BankHttp,
+) -> Result<Arc<dyn Connector>, BankError> {
+    match entry.standard {
+        Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, base, client_id, http)?)),
+        Standard::Stet => Ok(Arc::new(Stet::new(entry, base, client_id, http)?)),
+        Standard::Unconfirmed => Err(BankError::Settings(
+            "a bank whose standard is not confirmed cannot be reached",
+        )),
     }
 }

@@ -89,25 +89,25 @@ impl AuthorisationServer {
         }
         Ok(())
     }
+}
 
-    /// The page the person is sent to.
-    pub(crate) fn authorisation_page(
-        &self,
-        client_id: &str,
-        scope: &str,
-        request: &AuthorisationRequest,
-    ) -> Url {
-        let mut page = self.authorization_endpoint.clone();
-        page.query_pairs_mut()
-            .append_pair("response_type", "code")
-            .append_pair("client_id", client_id)
-            .append_pair("redirect_uri", request.redirect_uri.as_str())
-            .append_pair("scope", scope)
-            .append_pair("state", request.state.expose())
-            .append_pair("code_challenge", &code_challenge(&request.code_verifier))
-            .append_pair("code_challenge_method", "S256");
-        page
-    }
+/// The page the person is sent to. PKCE always goes along: a server that does not know it ignores it.
+pub(crate) fn authorisation_page(
+    endpoint: &Url,
+    client_id: &str,
+    scope: &str,
+    request: &AuthorisationRequest,
+) -> Url {
+    let mut page = endpoint.clone();
+    page.query_pairs_mut()
+        .append_pair("response_type", "code")
+        .append_pair("client_id", client_id)
+        .append_pair("redirect_uri", request.redirect_uri.as_str())
+        .append_pair("scope", scope)
+        .append_pair("state", request.state.expose())
+        .append_pair("code_challenge", &code_challenge(&request.code_verifier))
+        .append_pair("code_challenge_method", "S256");
+    page
 }
 
 /// `BASE64URL(SHA-256(verifier))`.
@@ -152,6 +152,8 @@ pub(crate) async fn exchange_code(
         refresh: granted.refresh_token,
         bank_consent_id: secrets.bank_consent_id.clone(),
         token_endpoint: secrets.token_endpoint.clone(),
+        authorised_at: now,
+        renewed: false,
     })
 }
 
@@ -182,7 +184,34 @@ pub(crate) async fn refresh(
         refresh: granted.refresh_token.or_else(|| Some(refresh.clone())),
         bank_consent_id: token.bank_consent_id.clone(),
         token_endpoint: token.token_endpoint.clone(),
+        authorised_at: token.authorised_at,
+        renewed: true,
     })
+}
+
+/// Gives a token back (RFC 7009). A server that does not know it any more agrees.
+pub(crate) async fn revoke(
+    http: &BankHttp,
+    endpoint: &Url,
+    client_id: &str,
+    token: &OpenToken,
+    correlation: &CorrelationId,
+) -> Result<(), BankError> {
+    let (secret, hint) = match &token.refresh {
+        Some(refresh) => (refresh, "refresh_token"),
+        None => (&token.access, "access_token"),
+    };
+    let form = [
+        ("token", secret.expose_secret()),
+        ("token_type_hint", hint),
+        ("client_id", client_id),
+    ];
+    let answer = post_form(http, endpoint, &form, correlation).await?;
+    if answer.status.is_success() {
+        Ok(())
+    } else {
+        Err(unavailable(&answer, "the revocation was refused"))
+    }
 }
 
 async fn post_form(
@@ -316,7 +345,7 @@ mod tests {
     fn secrets(issuer_required: bool) -> AttemptSecrets {
         AttemptSecrets {
             code_verifier: SecretString::from("verifier"),
-            bank_consent_id: "c".to_owned(),
+            bank_consent_id: Some("c".to_owned()),
             redirect_uri: Url::parse("https://us.example/callback").unwrap(),
             token_endpoint: Url::parse("https://bank.example/token").unwrap(),
             issuer: "https://bank.example".to_owned(),

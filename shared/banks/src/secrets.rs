@@ -16,7 +16,8 @@ const RENEWAL_MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// What the return of a person from the bank needs. Open only while a code is exchanged.
 pub struct AttemptSecrets {
     pub(crate) code_verifier: SecretString,
-    pub(crate) bank_consent_id: String,
+    /// The bank's consent, in the dialects that have one.
+    pub(crate) bank_consent_id: Option<String>,
     pub(crate) redirect_uri: Url,
     pub(crate) token_endpoint: Url,
     pub(crate) issuer: String,
@@ -27,7 +28,7 @@ pub struct AttemptSecrets {
 #[derive(Serialize)]
 struct StoredAttempt<'a> {
     code_verifier: &'a str,
-    bank_consent_id: &'a str,
+    bank_consent_id: Option<&'a str>,
     redirect_uri: &'a Url,
     token_endpoint: &'a Url,
     issuer: &'a str,
@@ -37,7 +38,7 @@ struct StoredAttempt<'a> {
 #[derive(Deserialize)]
 struct LoadedAttempt {
     code_verifier: SecretString,
-    bank_consent_id: String,
+    bank_consent_id: Option<String>,
     redirect_uri: Url,
     token_endpoint: Url,
     issuer: String,
@@ -50,7 +51,7 @@ impl AttemptSecrets {
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         to_bytes(&StoredAttempt {
             code_verifier: self.code_verifier.expose_secret(),
-            bank_consent_id: &self.bank_consent_id,
+            bank_consent_id: self.bank_consent_id.as_deref(),
             redirect_uri: &self.redirect_uri,
             token_endpoint: &self.token_endpoint,
             issuer: &self.issuer,
@@ -87,8 +88,13 @@ pub struct OpenToken {
     pub(crate) access: SecretString,
     pub(crate) refresh: Option<SecretString>,
     pub(crate) expires_at: Timestamp,
-    pub(crate) bank_consent_id: String,
+    /// The bank's consent, in the dialects that have one.
+    pub(crate) bank_consent_id: Option<String>,
     pub(crate) token_endpoint: Url,
+    /// When the person authorised: stays over every renewal.
+    pub(crate) authorised_at: Timestamp,
+    /// Whether the pair was renewed since: some banks then give 90 days only.
+    pub(crate) renewed: bool,
 }
 
 #[derive(Serialize)]
@@ -96,8 +102,10 @@ struct StoredToken<'a> {
     access: &'a str,
     refresh: Option<&'a str>,
     expires_at: Timestamp,
-    bank_consent_id: &'a str,
+    bank_consent_id: Option<&'a str>,
     token_endpoint: &'a Url,
+    authorised_at: Timestamp,
+    renewed: bool,
 }
 
 #[derive(Deserialize)]
@@ -105,8 +113,10 @@ struct LoadedToken {
     access: SecretString,
     refresh: Option<SecretString>,
     expires_at: Timestamp,
-    bank_consent_id: String,
+    bank_consent_id: Option<String>,
     token_endpoint: Url,
+    authorised_at: Timestamp,
+    renewed: bool,
 }
 
 impl OpenToken {
@@ -129,8 +139,10 @@ impl OpenToken {
             access: self.access.expose_secret(),
             refresh: self.refresh.as_ref().map(ExposeSecret::expose_secret),
             expires_at: self.expires_at,
-            bank_consent_id: &self.bank_consent_id,
+            bank_consent_id: self.bank_consent_id.as_deref(),
             token_endpoint: &self.token_endpoint,
+            authorised_at: self.authorised_at,
+            renewed: self.renewed,
         })
     }
 
@@ -147,7 +159,19 @@ impl OpenToken {
             expires_at: loaded.expires_at,
             bank_consent_id: loaded.bank_consent_id,
             token_endpoint: loaded.token_endpoint,
+            authorised_at: loaded.authorised_at,
+            renewed: loaded.renewed,
         })
+    }
+
+    /// The bank's consent a read must name.
+    ///
+    /// # Errors
+    /// [`BankError::DamagedSecrets`] for a token of a dialect without one.
+    pub(crate) fn consent_id(&self) -> Result<&str, BankError> {
+        self.bank_consent_id
+            .as_deref()
+            .ok_or(BankError::DamagedSecrets)
     }
 }
 
@@ -176,8 +200,10 @@ mod tests {
             access: SecretString::from("access-secret"),
             refresh: Some(SecretString::from("refresh-secret")),
             expires_at: "2026-11-22T12:10:00Z".parse().unwrap(),
-            bank_consent_id: "consent-1".to_owned(),
+            bank_consent_id: Some("consent-1".to_owned()),
             token_endpoint: Url::parse("https://bank.example/token").unwrap(),
+            authorised_at: "2026-11-22T12:00:00Z".parse().unwrap(),
+            renewed: false,
         }
     }
 

@@ -3,45 +3,35 @@
 //! The consent is *bank-offered*: three empty arrays, and the person picks the accounts at the bank.
 //! A redirect proves nothing: the consent resource is the only truth.
 
-mod links;
 mod refusal;
 mod wire;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
 use passerelle_domain::account::{Balance, FetchedAccount};
-use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
 use passerelle_domain::ids::{CorrelationId, ResourceId};
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
-use passerelle_domain::transaction::{BookingStatus, FetchedTransaction};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use passerelle_domain::transaction::FetchedTransaction;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
-use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::bank_day;
 use crate::bank_http::{Answer, BankHttp, Call};
-use crate::berlin_group::links::{BankAddress, Trail};
 use crate::connector::{
     Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
 };
 use crate::directory::{Capabilities, DirectoryEntry};
 use crate::error::BankError;
+use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
+use crate::links::{BankAddress, Trail};
 use crate::oauth::{self, AuthorisationServer};
+use crate::presence;
 use crate::secrets::{AttemptSecrets, OpenToken};
-
-/// How far back a first read asks: two years of movements is what knowledge can use, more would be
-/// collected for nothing (GDPR art. 5(1)(c)).
-const HISTORY_DAYS: i64 = 730;
-
-/// What every bank gives without a fresh SCA (RTS 2018/389 art. 10a): 90 days, less one because the
-/// bank's today may be ahead of ours.
-const ASSURED_DAYS: i64 = 89;
 
 /// A bank that speaks the Berlin Group dialect.
 #[derive(Debug)]
@@ -53,14 +43,6 @@ pub(crate) struct BerlinGroup {
     unattended_per_day: u8,
 }
 
-/// What a call is made as.
-enum Caller<'a> {
-    /// The person is at the keyboard and no token exists yet.
-    Starting(&'a AttendedPsu),
-    /// A token stands behind the call.
-    Granted(&'a Access<'a>),
-}
-
 impl BerlinGroup {
     /// A connector for one institution.
     ///
@@ -69,49 +51,26 @@ impl BerlinGroup {
     pub(crate) fn new(
         entry: &DirectoryEntry,
         base: &Url,
-        client_id: String,
-        http: BankHttp,
+        client_id: &str,
+        http: &BankHttp,
     ) -> Result<Self, BankError> {
         Ok(Self {
-            http,
+            http: http.clone(),
             address: BankAddress::new(base)?,
-            client_id,
+            client_id: client_id.to_owned(),
             capabilities: entry.capabilities,
             unattended_per_day: entry.institution.unattended_per_day,
         })
     }
 
-    fn headers(caller: &Caller<'_>) -> Result<HeaderMap, BankError> {
-        let mut headers = HeaderMap::new();
+    /// The headers of a read: token, consent, and the person when they are there.
+    fn headers(access: &Access<'_>) -> Result<HeaderMap, BankError> {
+        let mut headers = presence::headers(access)?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let attended = match caller {
-            Caller::Starting(psu) => Some(*psu),
-            Caller::Granted(access) => {
-                let bearer = format!("Bearer {}", access.token.access.expose_secret());
-                let mut bearer = header(&bearer)?;
-                bearer.set_sensitive(true);
-                headers.insert(AUTHORIZATION, bearer);
-                headers.insert(
-                    HeaderName::from_static("consent-id"),
-                    header(&access.token.bank_consent_id)?,
-                );
-                match access.presence {
-                    PsuPresence::Attended(psu) => Some(psu),
-                    PsuPresence::Unattended(_) => None,
-                }
-            }
-        };
-        // The address says that the person is asking right now. It is never sent otherwise.
-        if let Some(psu) = attended {
-            headers.insert(
-                HeaderName::from_static("psu-ip-address"),
-                header(&psu.ip_address.to_string())?,
-            );
-            // A browser's name that is no header value is left out: it is a courtesy to the bank.
-            if let Some(agent) = psu.user_agent.as_deref().and_then(|text| header(text).ok()) {
-                headers.insert(HeaderName::from_static("psu-user-agent"), agent);
-            }
-        }
+        headers.insert(
+            HeaderName::from_static("consent-id"),
+            presence::header(access.token.consent_id()?)?,
+        );
         Ok(headers)
     }
 
@@ -126,7 +85,7 @@ impl BerlinGroup {
                 name,
                 method: Method::GET,
                 url,
-                headers: Self::headers(&Caller::Granted(access))?,
+                headers: Self::headers(access)?,
                 body: None,
                 correlation: access.correlation,
             })
@@ -158,8 +117,10 @@ impl BerlinGroup {
             self.unattended_per_day,
             self.capabilities.owner_name,
         );
-        let mut headers = Self::headers(&Caller::Starting(&request.psu))?;
-        let redirect = header(request.redirect_uri.as_str())?;
+        let mut headers = HeaderMap::new();
+        presence::name_psu(&mut headers, &request.psu)?;
+        let redirect = presence::header(request.redirect_uri.as_str())?;
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             HeaderName::from_static("tpp-redirect-preferred"),
@@ -281,10 +242,15 @@ impl Connector for BerlinGroup {
             AuthorisationServer::discover(&self.http, &metadata, &request.correlation).await?;
         let scope = format!("AIS:{}", consent.consent_id);
         Ok(StartedAuthorisation {
-            redirect_to: server.authorisation_page(&self.client_id, &scope, request),
+            redirect_to: oauth::authorisation_page(
+                &server.authorization_endpoint,
+                &self.client_id,
+                &scope,
+                request,
+            ),
             secrets: AttemptSecrets {
                 code_verifier: request.code_verifier.expose().into(),
-                bank_consent_id: consent.consent_id,
+                bank_consent_id: Some(consent.consent_id),
                 redirect_uri: request.redirect_uri.clone(),
                 token_endpoint: server.token_endpoint,
                 issuer: server.issuer,
@@ -317,7 +283,7 @@ impl Connector for BerlinGroup {
     async fn consent_status(&self, access: &Access<'_>) -> Result<BankConsent, BankError> {
         let url = self
             .address
-            .path(&["v1", "consents", &access.token.bank_consent_id]);
+            .path(&["v1", "consents", access.token.consent_id()?]);
         let answer = self.read("consent status", url, access).await?;
         match answer.status {
             StatusCode::OK => {
@@ -379,11 +345,11 @@ impl Connector for BerlinGroup {
         currency: Currency,
         from: Option<Date>,
     ) -> Result<FetchedWindow, BankError> {
-        let today = bank_day::day_at(moment_of(access.presence));
-        let asked = from.unwrap_or_else(|| days_before(today, HISTORY_DAYS));
+        let today = history::today(access.presence);
+        let asked = from.unwrap_or_else(|| history::days_before(today, HISTORY_DAYS));
         match self.lines_since(access, account, currency, asked).await {
             Err(BankError::Refused { code, .. }) if refusal::is_period(&code) => {
-                let assured = days_before(today, ASSURED_DAYS).max(asked);
+                let assured = history::days_before(today, ASSURED_DAYS).max(asked);
                 let lines = self.lines_since(access, account, currency, assured).await?;
                 Ok(FetchedWindow {
                     from: assured,
@@ -391,7 +357,7 @@ impl Connector for BerlinGroup {
                 })
             }
             Ok(lines) if from.is_none() => Ok(FetchedWindow {
-                from: first_day(&lines).unwrap_or(today),
+                from: history::first_day(&lines).unwrap_or(today),
                 lines,
             }),
             Ok(lines) => Ok(FetchedWindow { from: asked, lines }),
@@ -407,8 +373,8 @@ impl Connector for BerlinGroup {
                 method: Method::DELETE,
                 url: self
                     .address
-                    .path(&["v1", "consents", &access.token.bank_consent_id]),
-                headers: Self::headers(&Caller::Granted(access))?,
+                    .path(&["v1", "consents", access.token.consent_id()?]),
+                headers: Self::headers(access)?,
                 body: None,
                 correlation: access.correlation,
             })
@@ -425,36 +391,4 @@ impl Connector for BerlinGroup {
 
 fn parse<Wire: DeserializeOwned>(answer: &Answer, what: &'static str) -> Result<Wire, BankError> {
     serde_json::from_slice(&answer.body).map_err(|_| BankError::Nonsense { what })
-}
-
-fn header(text: &str) -> Result<HeaderValue, BankError> {
-    HeaderValue::try_from(text).map_err(|_| BankError::Nonsense {
-        what: "a value the bank gave cannot be sent back in a header",
-    })
-}
-
-/// When the call is made: what paid for it tells.
-fn moment_of(presence: &PsuPresence) -> Timestamp {
-    match presence {
-        PsuPresence::Attended(psu) => psu.until,
-        PsuPresence::Unattended(access) => access.at,
-    }
-}
-
-fn days_before(day: Date, days: i64) -> Date {
-    day.checked_sub(days.days()).unwrap_or(Date::MIN)
-}
-
-/// Without a day asked for, the bank decides how far back it serves: the oldest booked line tells.
-/// Claiming more would make older stored lines look withdrawn.
-fn first_day(lines: &[FetchedTransaction]) -> Option<Date> {
-    lines
-        .iter()
-        .filter(|line| line.status == BookingStatus::Booked)
-        .filter_map(|line| {
-            line.booking_date
-                .or(line.transaction_date)
-                .or(line.value_date)
-        })
-        .min()
 }

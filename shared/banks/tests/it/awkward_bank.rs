@@ -65,7 +65,8 @@ impl Script {
     fn token(&self) -> OpenToken {
         let json = format!(
             r#"{{"access":"a","refresh":"r","expires_at":"2026-11-22T12:00:00Z",
-            "bank_consent_id":"c","token_endpoint":"{}/token"}}"#,
+            "bank_consent_id":"c","token_endpoint":"{}/token",
+            "authorised_at":"2026-11-22T10:00:00Z","renewed":false}}"#,
             self.base
         );
         OpenToken::from_bytes(json.as_bytes()).unwrap()
@@ -232,7 +233,8 @@ async fn q34_a_refresh_token_that_is_not_rotated_stays() {
 async fn a_token_is_never_sent_to_a_host_that_is_not_the_banks() {
     let (script, connector) = Script::play(&[]).await;
     let json = r#"{"access":"a","refresh":"r","expires_at":"2026-11-22T12:00:00Z",
-        "bank_consent_id":"c","token_endpoint":"https://elsewhere.example/token"}"#;
+        "bank_consent_id":"c","token_endpoint":"https://elsewhere.example/token",
+        "authorised_at":"2026-11-22T10:00:00Z","renewed":false}"#;
     let token = OpenToken::from_bytes(json.as_bytes()).unwrap();
     let now = OPENED_AT.parse().unwrap();
     let outcome = connector.refresh_token(&token, &correlation(), now).await;

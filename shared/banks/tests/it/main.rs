@@ -8,8 +8,10 @@
 )]
 
 mod awkward_bank;
+mod conformance;
 mod limits;
 mod misbehaving_bank;
 mod personae;
 mod road;
 mod sandbox;
+mod stet;

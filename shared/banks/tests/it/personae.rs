@@ -8,7 +8,7 @@ use passerelle_domain::transaction::BookingStatus;
 
 use crate::sandbox::{Sandbox, access, correlation};
 
-fn folder() -> Option<PathBuf> {
+pub fn folder() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/personae");
     if folder.is_dir() {
         return Some(folder);

@@ -76,34 +76,6 @@ async fn the_return_carries_state_and_issuer_to_the_exact_address() {
 }
 
 #[tokio::test]
-async fn a_refusal_comes_back_as_one_and_the_consent_is_rejected() {
-    let sandbox = Sandbox::open().await;
-    let (_, back) = sandbox.visit("camille.martin", "refuse").await;
-    assert_eq!(back.error.as_deref(), Some("access_denied"));
-    assert!(back.code.is_none());
-}
-
-#[tokio::test]
-async fn a_code_works_once() {
-    let sandbox = Sandbox::open().await;
-    let (secrets, back) = sandbox.visit("camille.martin", "approve").await;
-    let code = back.code.unwrap();
-    let exchange = || async {
-        let now = sandbox.clock.now();
-        let issuer = back.issuer.as_deref();
-        sandbox
-            .connector
-            .exchange_code(&secrets, &code, issuer, &correlation(), now)
-            .await
-    };
-    assert!(exchange().await.is_ok());
-    assert!(matches!(
-        exchange().await,
-        Err(BankError::CodeRefused { .. })
-    ));
-}
-
-#[tokio::test]
 async fn a_code_is_useless_with_another_attempts_secrets() {
     let sandbox = Sandbox::open().await;
     let (_, back) = sandbox.visit("camille.martin", "approve").await;

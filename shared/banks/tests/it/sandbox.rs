@@ -51,7 +51,16 @@ impl Sandbox {
         Self::open_with(None).await
     }
 
+    /// The same bank through another façade.
+    pub async fn open_at(institution: &str) -> Self {
+        Self::open_through(institution, None).await
+    }
+
     pub async fn open_with(personae: Option<PathBuf>) -> Self {
+        Self::open_through("sandbox-bank", personae).await
+    }
+
+    pub async fn open_through(institution: &str, personae: Option<PathBuf>) -> Self {
         let clock = TestClock::new();
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -90,7 +99,7 @@ impl Sandbox {
         .unwrap();
         Self {
             clock,
-            connector: banks.connector(&"sandbox-bank".parse().unwrap()).unwrap(),
+            connector: banks.connector(&institution.parse().unwrap()).unwrap(),
             bank,
             calls,
         }

@@ -1,0 +1,428 @@
+//! STET PSD2 API, 1.4 and 1.6 shapes, OAuth code flow.
+//!
+//! There is no consent resource: the consent lives as long as the refresh token, at most 180 days
+//! after the SCA. What may be read shows in an account's links, and links are followed, not built.
+
+mod link_memory;
+mod refusal;
+mod wire;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use passerelle_domain::account::{AccountKind, FetchedAccount};
+use passerelle_domain::call_budget::PsuPresence;
+use passerelle_domain::ids::{CorrelationId, ResourceId};
+use passerelle_domain::money::Currency;
+use passerelle_domain::private::Private;
+use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::transaction::FetchedTransaction;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::bank_day;
+use crate::bank_http::{Answer, BankHttp, Call};
+use crate::connector::{
+    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
+};
+use crate::directory::{Capabilities, DirectoryEntry};
+use crate::error::BankError;
+use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
+use crate::links::{BankAddress, Trail};
+use crate::oauth;
+use crate::presence;
+use crate::secrets::{AttemptSecrets, OpenToken};
+use crate::stet::link_memory::LinkMemory;
+use crate::stet::wire::ListedAccount;
+
+/// The longest life of a refresh token after the SCA (RTS 2018/389 art. 10a).
+const LIFE_AFTER_SCA: SignedDuration = SignedDuration::from_hours(180 * 24);
+
+/// The media type STET answers with.
+const HAL: HeaderValue = HeaderValue::from_static("application/hal+json; charset=utf-8");
+
+/// A bank that speaks the STET dialect.
+#[derive(Debug)]
+pub(crate) struct Stet {
+    http: BankHttp,
+    address: BankAddress,
+    version: Version,
+    client_id: String,
+    capabilities: Capabilities,
+    links: LinkMemory,
+}
+
+/// What differs between the versions met in the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// Date filters carry a time and an offset.
+    V14,
+    /// Date filters are dates.
+    V16,
+}
+
+impl Version {
+    fn path(self) -> &'static str {
+        match self {
+            Self::V14 => "v1.4",
+            Self::V16 => "v1.6",
+        }
+    }
+
+    fn filter(self, day: Date) -> String {
+        match self {
+            Self::V14 => bank_day::start_of_day(day),
+            Self::V16 => day.to_string(),
+        }
+    }
+}
+
+impl Stet {
+    /// A connector for one institution, whose interface lives at `stet/{version}` below the base.
+    ///
+    /// # Errors
+    /// [`BankError::Settings`] when the base address or the version cannot be used.
+    pub(crate) fn new(
+        entry: &DirectoryEntry,
+        base: &Url,
+        client_id: &str,
+        http: &BankHttp,
+    ) -> Result<Self, BankError> {
+        let version = match entry.version.as_str() {
+            "1.4" => Version::V14,
+            "1.6" => Version::V16,
+            _ => return Err(BankError::Settings("an unknown version of STET")),
+        };
+        Ok(Self {
+            http: http.clone(),
+            address: BankAddress::new(&BankAddress::new(base)?.path(&["stet"]))?,
+            version,
+            client_id: client_id.to_owned(),
+            capabilities: entry.capabilities,
+            links: LinkMemory::default(),
+        })
+    }
+
+    fn endpoint(&self, segments: &[&str]) -> Url {
+        let whole: Vec<&str> = [self.version.path()]
+            .into_iter()
+            .chain(segments.iter().copied())
+            .collect();
+        self.address.path(&whole)
+    }
+
+    async fn call(
+        &self,
+        name: &'static str,
+        method: Method,
+        url: Url,
+        body: Option<String>,
+        access: &Access<'_>,
+    ) -> Result<Answer, BankError> {
+        let mut headers: HeaderMap = presence::headers(access)?;
+        headers.insert(ACCEPT, HAL);
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        self.http
+            .send(Call {
+                name,
+                method,
+                url,
+                headers,
+                body: body.map(|text| Zeroizing::new(text.into_bytes())),
+                correlation: access.correlation,
+            })
+            .await
+    }
+
+    async fn read<Wire: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        url: Url,
+        access: &Access<'_>,
+        nonsense: &'static str,
+    ) -> Result<Option<Wire>, BankError> {
+        let answer = self.call(name, Method::GET, url, None, access).await?;
+        match answer.status {
+            StatusCode::OK => serde_json::from_slice(&answer.body)
+                .map(Some)
+                .map_err(|_| BankError::Nonsense { what: nonsense }),
+            StatusCode::NO_CONTENT => Ok(None),
+            _ => Err(refusal::read(&answer)),
+        }
+    }
+
+    /// The whole account list, all pages.
+    async fn list(&self, access: &Access<'_>) -> Result<Vec<ListedAccount>, BankError> {
+        let mut trail = Trail::default();
+        let mut next = Some(self.endpoint(&["accounts"]));
+        let mut listed = Vec::new();
+        while let Some(url) = next {
+            trail.step(&url)?;
+            let page: Option<wire::AccountPage> = self
+                .read(
+                    "accounts",
+                    url.clone(),
+                    access,
+                    "the account list cannot be read",
+                )
+                .await?;
+            next = match page {
+                Some(page) => {
+                    let link = page.next().map(str::to_owned);
+                    page.read_into(&mut listed)?;
+                    link.map(|href| self.address.resolve(&url, &href))
+                        .transpose()?
+                }
+                None => None,
+            };
+        }
+        for account in &listed {
+            if let Some(href) = &account.transactions {
+                let link = self.address.resolve(self.address.base(), href)?;
+                let resource = &account.account.resource_id;
+                self.links.remember(access.token, resource, link);
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Model A2: says which accounts the person let us read. It replaces what was said before, so
+    /// every account is named each time.
+    async fn forward(
+        &self,
+        access: &Access<'_>,
+        listed: &[ListedAccount],
+    ) -> Result<(), BankError> {
+        let body = wire::forwarded_access(listed, self.capabilities.owner_name);
+        let url = self.endpoint(&["consents"]);
+        let answer = self
+            .call("consent forwarding", Method::PUT, url, Some(body), access)
+            .await?;
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(refusal::read(&answer))
+        }
+    }
+
+    /// Where an account's movements are: seen in the list, read again when this process has not.
+    async fn transactions_link(
+        &self,
+        access: &Access<'_>,
+        account: &ResourceId,
+    ) -> Result<Url, BankError> {
+        if let Some(link) = self.links.recall(access.token, account) {
+            return Ok(link);
+        }
+        self.list(access).await?;
+        self.links
+            .recall(access.token, account)
+            .ok_or(BankError::UnknownAccount {
+                code: crate::error::BankCode::new("NO_TRANSACTIONS_LINK"),
+            })
+    }
+
+    async fn pages(
+        &self,
+        access: &Access<'_>,
+        link: &Url,
+        currency: Currency,
+        from: Date,
+    ) -> Result<Vec<FetchedTransaction>, BankError> {
+        let mut first = link.clone();
+        first
+            .query_pairs_mut()
+            .append_pair("dateFrom", &self.version.filter(from));
+        let mut trail = Trail::default();
+        let mut next = Some(first);
+        let mut lines = Vec::new();
+        while let Some(url) = next {
+            trail.step(&url)?;
+            let page: Option<wire::TransactionPage> = self
+                .read(
+                    "transactions",
+                    url.clone(),
+                    access,
+                    "a page of transactions cannot be read",
+                )
+                .await?;
+            next = match page {
+                Some(page) => {
+                    let link = page.next().map(str::to_owned);
+                    page.read_into(currency, &mut lines)?;
+                    link.map(|href| self.address.resolve(&url, &href))
+                        .transpose()?
+                }
+                None => None,
+            };
+        }
+        Ok(lines)
+    }
+}
+
+#[async_trait]
+impl Connector for Stet {
+    async fn start_authorisation(
+        &self,
+        request: &AuthorisationRequest,
+    ) -> Result<StartedAuthorisation, BankError> {
+        let scope = if self.capabilities.extended_history {
+            "aisp extended_transaction_history"
+        } else {
+            "aisp"
+        };
+        let page = self.endpoint(&["authorize"]);
+        Ok(StartedAuthorisation {
+            redirect_to: oauth::authorisation_page(&page, &self.client_id, scope, request),
+            secrets: AttemptSecrets {
+                code_verifier: request.code_verifier.expose().into(),
+                bank_consent_id: None,
+                redirect_uri: request.redirect_uri.clone(),
+                token_endpoint: self.endpoint(&["token"]),
+                issuer: self.address.base().to_string(),
+                issuer_required: false,
+            },
+        })
+    }
+
+    async fn exchange_code(
+        &self,
+        secrets: &AttemptSecrets,
+        code: &Private,
+        issuer: Option<&str>,
+        correlation: &CorrelationId,
+        now: Timestamp,
+    ) -> Result<OpenToken, BankError> {
+        self.address.own(&secrets.token_endpoint)?;
+        oauth::exchange_code(
+            &self.http,
+            &self.client_id,
+            secrets,
+            code,
+            issuer,
+            correlation,
+            now,
+        )
+        .await
+    }
+
+    /// The bank has no consent to ask about: the tokens are the consent. Their age is known, and
+    /// while the person is there the account list is the bank's own word that they are taken. An
+    /// unattended call would spend an access to learn what the next read says anyway.
+    async fn consent_status(&self, access: &Access<'_>) -> Result<BankConsent, BankError> {
+        let end = access
+            .token
+            .authorised_at
+            .checked_add(LIFE_AFTER_SCA)
+            .unwrap_or(Timestamp::MAX);
+        match access.presence {
+            PsuPresence::Unattended(paid) if paid.at >= end => {
+                return Ok(BankConsent::Ended(BankConsentEnd::Expired));
+            }
+            PsuPresence::Unattended(_) => {}
+            PsuPresence::Attended(_) => match self.list(access).await {
+                Ok(_) => {}
+                Err(BankError::Blocked { .. } | BankError::ConsentEnded { .. }) => {
+                    return Ok(BankConsent::Ended(BankConsentEnd::Unknown));
+                }
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(BankConsent::Valid { valid_until: end })
+    }
+
+    async fn refresh_token(
+        &self,
+        token: &OpenToken,
+        correlation: &CorrelationId,
+        now: Timestamp,
+    ) -> Result<OpenToken, BankError> {
+        self.address.own(&token.token_endpoint)?;
+        oauth::refresh(&self.http, &self.client_id, token, correlation, now).await
+    }
+
+    async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
+        let mut listed = self.list(access).await?;
+        let closed = listed
+            .iter()
+            .any(|account| account.transactions.is_none() && account.forwardable_iban().is_some());
+        if self.capabilities.forwarded_consent && closed {
+            self.forward(access, &listed).await?;
+            listed = self.list(access).await?;
+        }
+        let mut accounts = wire::tie_cards(listed)
+            .into_iter()
+            .filter(|account| account.transactions.is_some())
+            .collect::<Vec<_>>();
+        for account in &mut accounts {
+            if account.account.balances.is_empty()
+                && let Some(href) = &account.balances
+            {
+                let url = self.address.resolve(self.address.base(), href)?;
+                let report: Option<wire::BalanceReport> = self
+                    .read("balances", url, access, "the balances cannot be read")
+                    .await?;
+                account.account.balances =
+                    report.unwrap_or_default().read(account.account.currency)?;
+            }
+        }
+        Ok(accounts.into_iter().map(|listed| listed.account).collect())
+    }
+
+    async fn transactions(
+        &self,
+        access: &Access<'_>,
+        account: &ResourceId,
+        currency: Currency,
+        from: Option<Date>,
+    ) -> Result<FetchedWindow, BankError> {
+        let today = history::today(access.presence);
+        let assured = history::days_before(today, ASSURED_DAYS);
+        let link = self.transactions_link(access, account).await?;
+        // The right to more than 90 days is lost at the first renewal of the tokens.
+        let extended = self.capabilities.extended_history && !access.token.renewed;
+        let asked = match from {
+            Some(day) if extended => day,
+            Some(day) => day.max(assured),
+            None if extended => history::days_before(today, HISTORY_DAYS),
+            None => assured,
+        };
+        match self.pages(access, &link, currency, asked).await {
+            Ok(lines) if from.is_none() && asked < assured => Ok(FetchedWindow {
+                from: history::first_day(&lines).unwrap_or(today),
+                lines,
+            }),
+            Ok(lines) => Ok(FetchedWindow { from: asked, lines }),
+            Err(BankError::Refused { .. } | BankError::Blocked { .. }) if asked < assured => {
+                let lines = self.pages(access, &link, currency, assured).await?;
+                Ok(FetchedWindow {
+                    from: assured,
+                    lines,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError> {
+        let endpoint = self.endpoint(&["revoke"]);
+        oauth::revoke(
+            &self.http,
+            &endpoint,
+            &self.client_id,
+            access.token,
+            access.correlation,
+        )
+        .await
+    }
+}
+
+/// Whether an account's IBAN can be forwarded: cards follow the account they are tied to.
+fn is_cash(kind: AccountKind) -> bool {
+    kind == AccountKind::Payment
+}

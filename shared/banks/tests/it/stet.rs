@@ -1,0 +1,149 @@
+//! What only STET does.
+
+use passerelle_banks::OpenToken;
+use passerelle_domain::account::{AccountIdentification, AccountKind};
+use passerelle_domain::money::Currency;
+
+use crate::personae::folder;
+use crate::sandbox::{Sandbox, access, correlation};
+
+fn called(sandbox: &Sandbox, what: &str) -> usize {
+    let calls = sandbox.calls.lock().unwrap();
+    calls.iter().filter(|(line, _)| line.contains(what)).count()
+}
+
+#[tokio::test]
+async fn model_a2_forwards_the_accounts_once() {
+    let sandbox = Sandbox::open_at("sandbox-bank-stet-a2").await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let token = sandbox.connect("camille.martin").await;
+    let access = access(&token, &attended, &correlation);
+    for _ in 0..3 {
+        assert_eq!(sandbox.connector.accounts(&access).await.unwrap().len(), 1);
+    }
+    assert_eq!(called(&sandbox, "PUT"), 1);
+}
+
+#[tokio::test]
+async fn model_a1_forwards_nothing() {
+    let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let token = sandbox.connect("camille.martin").await;
+    let access = access(&token, &attended, &correlation);
+    sandbox.connector.accounts(&access).await.unwrap();
+    assert_eq!(called(&sandbox, "PUT"), 0);
+}
+
+#[tokio::test]
+async fn a_process_that_has_not_seen_the_links_reads_the_list_again() {
+    let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let token = sandbox.connect("camille.martin").await;
+    let lists = || {
+        let calls = sandbox.calls.lock().unwrap();
+        calls
+            .iter()
+            .filter(|(line, _)| line.ends_with("/accounts"))
+            .count()
+    };
+    let seen = access(&token, &attended, &correlation);
+    let account = sandbox.connector.accounts(&seen).await.unwrap().remove(0);
+    let from = Some(passerelle_domain::Date::constant(2026, 11, 1));
+    let read = async |access| {
+        sandbox
+            .connector
+            .transactions(&access, &account.resource_id, Currency::EUR, from)
+            .await
+            .unwrap()
+    };
+    read(seen).await;
+    assert_eq!(lists(), 1, "the link was seen in the list");
+    // A renewed token is as new to the memory as a fresh process.
+    let now = sandbox.clock.now();
+    let renewed = sandbox
+        .connector
+        .refresh_token(&token, &correlation, now)
+        .await
+        .unwrap();
+    read(access(&renewed, &attended, &correlation)).await;
+    assert_eq!(lists(), 2);
+}
+
+#[tokio::test]
+async fn q34_a_bank_that_does_not_rotate_takes_the_same_refresh_token_again() {
+    let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
+    let correlation = correlation();
+    let mut token = sandbox.connect("camille.martin").await;
+    for _ in 0..3 {
+        let now = sandbox.clock.now();
+        token = sandbox
+            .connector
+            .refresh_token(&token, &correlation, now)
+            .await
+            .unwrap();
+        token = OpenToken::from_bytes(&token.to_bytes()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn q38_a_second_link_ends_the_first() {
+    let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let first = sandbox.connect("camille.martin").await;
+    let second = sandbox.connect("camille.martin").await;
+    let error = sandbox
+        .connector
+        .accounts(&access(&first, &attended, &correlation))
+        .await
+        .unwrap_err();
+    assert!(error.needs_psu().is_some(), "{error}");
+    let second = access(&second, &attended, &correlation);
+    assert_eq!(sandbox.connector.accounts(&second).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn q36_the_whole_history_is_for_the_first_token_only() {
+    let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let token = sandbox.connect("camille.martin").await;
+    let access = access(&token, &attended, &correlation);
+    let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
+    let whole = sandbox
+        .connector
+        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .await
+        .unwrap();
+    let now = sandbox.clock.now();
+    let renewed = sandbox
+        .connector
+        .refresh_token(&token, &correlation, now)
+        .await
+        .unwrap();
+    let access = crate::sandbox::access(&renewed, &attended, &correlation);
+    let recent = sandbox
+        .connector
+        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .await
+        .unwrap();
+    assert!(recent.lines.len() * 4 < whole.lines.len());
+    assert_eq!(recent.from.to_string(), "2026-08-25");
+}
+
+#[tokio::test]
+async fn q44_a_deferred_card_is_tied_to_its_account() {
+    let Some(folder) = folder() else { return };
+    let sandbox = Sandbox::open_through("sandbox-bank-stet-a2", Some(folder)).await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let token = sandbox.connect("hermione-granger").await;
+    let access = access(&token, &attended, &correlation);
+    let accounts = sandbox.connector.accounts(&access).await.unwrap();
+    assert_eq!(accounts.len(), 2, "savings are out of STET's reach");
+    let card = accounts
+        .iter()
+        .find(|account| account.kind == AccountKind::Card)
+        .unwrap();
+    let AccountIdentification::MaskedPan { linked_iban, .. } = &card.identification else {
+        panic!("a card");
+    };
+    assert!(linked_iban.is_some());
+}
