@@ -13,19 +13,37 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use passerelle_aws::table::Digest;
 use passerelle_aws::{Clients, Queue, Store, Table};
 use passerelle_banks::{BankSettings, Banks};
-use passerelle_runtime::{Clock, Environment, Function, StartError};
+use passerelle_domain::authorisation::Authorisation;
+use passerelle_runtime::{Browser, Clock, Environment, Function, OwnAddress, StartError};
 
 pub(crate) struct BankCallback {
     pub(crate) store: Store,
     pub(crate) banks: Banks,
     pub(crate) sync_queue: Queue,
+    /// The address pages are served under, unless it is the API's own.
+    pub(crate) public_url: Option<String>,
     pub(crate) clock: Clock,
 }
 
+impl BankCallback {
+    /// Whether the browser that asks is the one that left for the bank.
+    pub(crate) fn is_same_browser(
+        &self,
+        attempt: &Authorisation,
+        browser: &Browser,
+        own: &OwnAddress,
+    ) -> bool {
+        let address = self.public_url.as_ref().or(own.0.as_ref());
+        let cookie = address.and_then(|address| browser.cookie(address));
+        cookie.is_some_and(|cookie| Digest::of(cookie.expose()).as_str() == attempt.browser)
+    }
+}
+
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SYNC_QUEUE_URL`, `BANK_CLIENT_ID` and,
-/// where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
+/// where they are set, `PUBLIC_URL` and `SANDBOX_BANK_URL`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -46,6 +64,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
         banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
         sync_queue: Queue::new(clients, environment.text("SYNC_QUEUE_URL")?),
+        public_url: environment.optional("PUBLIC_URL"),
         clock: environment.clock(),
     });
     let router = Router::new()

@@ -12,7 +12,7 @@ use passerelle_aws::table::Digest;
 use passerelle_domain::authorisation::AuthorisationStatus;
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
-use passerelle_runtime::{Browser, Correlation, Path, Problem, Query, Visitor};
+use passerelle_runtime::{Browser, Correlation, OwnAddress, Path, Problem, Query, Visitor};
 use serde::Deserialize;
 
 use crate::exchange::Returned;
@@ -29,6 +29,7 @@ pub(crate) async fn resume(
     State(callback): State<Arc<BankCallback>>,
     Path(institution): Path<InstitutionId>,
     visitor: Visitor,
+    own: OwnAddress,
     browser: Browser,
     correlation: Correlation,
     Query(resumed): Query<Resumed>,
@@ -43,8 +44,7 @@ pub(crate) async fn resume(
     let (state, attempt) = latest
         .map_err(pages::refused)?
         .ok_or_else(Problem::not_found)?;
-    let cookie = browser.0.as_ref().map(|cookie| Digest::of(cookie.expose()));
-    let same_browser = cookie.is_some_and(|cookie| cookie.as_str() == attempt.browser);
+    let same_browser = callback.is_same_browser(&attempt, &browser, &own);
     if attempt.institution != institution || !same_browser {
         return Ok(pages::back_to_first_browser(visitor.locale));
     }

@@ -10,7 +10,7 @@ use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::{Authorisation, Callback, UnverifiedCallback};
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
-use passerelle_runtime::{Browser, Code, Correlation, Path, Problem, Query, Visitor};
+use passerelle_runtime::{Browser, Code, Correlation, OwnAddress, Path, Problem, Query, Visitor};
 
 use crate::exchange::Returned;
 use crate::{BankCallback, pages};
@@ -19,6 +19,7 @@ pub(crate) async fn from_bank(
     State(callback): State<Arc<BankCallback>>,
     Path(institution): Path<InstitutionId>,
     visitor: Visitor,
+    own: OwnAddress,
     browser: Browser,
     correlation: Correlation,
     Query(unverified): Query<UnverifiedCallback>,
@@ -29,7 +30,7 @@ pub(crate) async fn from_bank(
     let now = callback.clock.now();
     let state = Digest::of(answer.state().expose());
     let attempt = callback.attempt(&state, &institution).await?;
-    let same_browser = is_same_browser(&attempt, &browser);
+    let same_browser = callback.is_same_browser(&attempt, &browser, &own);
     match answer {
         Callback::Error { refused, .. } => {
             callback.note_refusal(&state, refused, now).await?;
@@ -52,11 +53,6 @@ pub(crate) async fn from_bank(
             callback.onward(&attempt, true, &visitor, now).await
         }
     }
-}
-
-fn is_same_browser(attempt: &Authorisation, browser: &Browser) -> bool {
-    let cookie = browser.0.as_ref().map(Private::expose);
-    cookie.is_some_and(|cookie| Digest::of(cookie).as_str() == attempt.browser)
 }
 
 impl BankCallback {

@@ -19,11 +19,25 @@ const SECURE_NAME: &str = "__Host-journey";
 const PLAIN_NAME: &str = "journey";
 const DAY_SECONDS: u32 = 24 * 60 * 60;
 
-/// The browser that asks: its journey cookie, where it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Browser(pub Option<Private>);
+/// The browser that asks: its journey cookies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Browser {
+    secure: Option<Private>,
+    plain: Option<Private>,
+}
 
 impl Browser {
+    /// The journey cookie, where the browser has the one that pages at this address are given. Over
+    /// TLS a plain one is not taken: a neighbour of our domain could have set it.
+    #[must_use]
+    pub fn cookie(&self, own_address: &str) -> Option<&Private> {
+        if is_secure(own_address) {
+            self.secure.as_ref()
+        } else {
+            self.plain.as_ref()
+        }
+    }
+
     /// A new journey cookie and the header that sets it. `own_address` tells whether pages are
     /// served over TLS.
     #[must_use]
@@ -32,7 +46,7 @@ impl Browser {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let (name, secure) = if own_address.starts_with("https://") {
+        let (name, secure) = if is_secure(own_address) {
             (SECURE_NAME, "; Secure")
         } else {
             (PLAIN_NAME, "")
@@ -47,14 +61,18 @@ impl Browser {
     }
 }
 
-fn journey_cookie(headers: &HeaderMap) -> Option<Private> {
+fn is_secure(own_address: &str) -> bool {
+    own_address.starts_with("https://")
+}
+
+fn cookie_named(headers: &HeaderMap, name: &str) -> Option<Private> {
     let cookies = headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok());
     let found = cookies.flat_map(|line| line.split(';')).find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        [SECURE_NAME, PLAIN_NAME].contains(&name).then_some(value)
+        let (found, value) = pair.trim().split_once('=')?;
+        (found == name).then_some(value)
     })?;
     let ours = found.len() == 64 && found.bytes().all(|byte| byte.is_ascii_hexdigit());
     ours.then(|| Private::new(found))
@@ -64,7 +82,10 @@ impl<S: Sync> FromRequestParts<S> for Browser {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(journey_cookie(&parts.headers)))
+        Ok(Self {
+            secure: cookie_named(&parts.headers, SECURE_NAME),
+            plain: cookie_named(&parts.headers, PLAIN_NAME),
+        })
     }
 }
 
@@ -83,13 +104,23 @@ mod tests {
             .unwrap()
             .to_owned();
         let headers = HeaderMap::from_iter([(COOKIE, format!("a=b; {pair}; c").parse().unwrap())]);
-        assert_eq!(journey_cookie(&headers), Some(value));
+        assert_eq!(cookie_named(&headers, PLAIN_NAME), Some(value));
     }
 
     #[test]
     fn a_cookie_that_is_not_ours_is_no_browser() {
         let headers = HeaderMap::from_iter([(COOKIE, "journey=<script>".parse().unwrap())]);
-        assert_eq!(journey_cookie(&headers), None);
+        assert_eq!(cookie_named(&headers, PLAIN_NAME), None);
+    }
+
+    #[test]
+    fn over_tls_a_plain_cookie_is_not_taken() {
+        let browser = Browser {
+            secure: None,
+            plain: Some("a".repeat(64).into()),
+        };
+        assert_eq!(browser.cookie("https://passerelle.example"), None);
+        assert!(browser.cookie("http://127.0.0.1:8787").is_some());
     }
 
     #[test]

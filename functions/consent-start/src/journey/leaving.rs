@@ -48,8 +48,8 @@ pub(crate) async fn show(
         return Ok(journey.go_to(Step::Purposes));
     }
     let address = consent_start.address(&own)?;
-    let (cookie, set_cookie) = match browser.0 {
-        Some(cookie) => (cookie, None),
+    let (cookie, set_cookie) = match browser.cookie(&address) {
+        Some(cookie) => (cookie.clone(), None),
         None => {
             let (cookie, header) = Browser::fresh(&address);
             (cookie, Some(header))
@@ -121,7 +121,9 @@ impl ConsentStart {
         };
         let attempt = attempt(leaving, now);
         let (secrets, digest) = (started.secrets.to_bytes(), Digest::of(state.expose()));
-        let stored = self.store.start_authorisation(&attempt, &digest, &secrets, now);
+        let stored = self
+            .store
+            .start_authorisation(&attempt, &digest, &secrets, now);
         stored.await.map_err(refused)?;
         tracing::info!(authorisation = %attempt.id, bank = %institution, "the person leaves for the bank");
         Ok(Some(started))

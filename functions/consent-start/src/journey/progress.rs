@@ -18,7 +18,7 @@ use passerelle_domain::ids::ConnectionId;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::private::Private;
 use passerelle_knowledge::{Analysis, Outcome};
-use passerelle_runtime::{Browser, Path, Problem, Query};
+use passerelle_runtime::{Browser, OwnAddress, Path, Problem, Query};
 use serde::Deserialize;
 
 use super::{Journey, Step};
@@ -40,11 +40,13 @@ pub(crate) struct Looking {
 pub(crate) async fn show(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
+    own: OwnAddress,
     browser: Browser,
     Query(looking): Query<Looking>,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
     let still = looking.still.is_some();
+    let browser = BrowserHere(browser.cookie(&consent_start.address(&own)?).cloned());
     match &journey.consent.state {
         ConsentState::Received { .. } => {
             consent_start
@@ -93,9 +95,11 @@ pub(crate) async fn confirm(
 pub(crate) async fn not_me(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
+    own: OwnAddress,
     browser: Browser,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
+    let browser = BrowserHere(browser.cookie(&consent_start.address(&own)?).cloned());
     let consent = &journey.consent;
     let (store, now) = (&consent_start.store, consent_start.clock.now());
     let latest = store
@@ -121,7 +125,10 @@ pub(crate) async fn not_me(
     Ok(journey.go_to(Step::Bank))
 }
 
-fn is_same_browser(attempt: &Authorisation, browser: &Browser) -> bool {
+/// The cookie of the browser that looks, where it has one.
+struct BrowserHere(Option<Private>);
+
+fn is_same_browser(attempt: &Authorisation, browser: &BrowserHere) -> bool {
     let cookie = browser.0.as_ref().map(Private::expose);
     cookie.is_some_and(|cookie| Digest::of(cookie).as_str() == attempt.browser)
 }
@@ -139,7 +146,7 @@ impl ConsentStart {
     async fn while_received(
         &self,
         journey: &Journey,
-        browser: &Browser,
+        browser: &BrowserHere,
         still: bool,
     ) -> Result<Response, Problem> {
         let (consent, now) = (&journey.consent, self.clock.now());
@@ -229,7 +236,7 @@ impl ConsentStart {
         &self,
         journey: &Journey,
         id: &ConnectionId,
-        browser: &Browser,
+        browser: &BrowserHere,
         still: bool,
     ) -> Result<Response, Problem> {
         let found = self
@@ -262,7 +269,7 @@ impl ConsentStart {
         &self,
         journey: &Journey,
         connection: &Connection,
-        browser: &Browser,
+        browser: &BrowserHere,
         still: bool,
     ) -> Result<Response, Problem> {
         let (client, now) = (&connection.client, self.clock.now());

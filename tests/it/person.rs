@@ -1,0 +1,115 @@
+//! A person with a browser: cookies, redirects, links and forms, and nothing the pages do not give.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response, redirect};
+use url::Url;
+
+/// What the person sees.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub url: Url,
+    pub status: u16,
+    pub html: String,
+}
+
+impl Page {
+    /// The address of the first link or form whose text or address holds `part`.
+    pub fn link(&self, part: &str) -> Url {
+        let found = ["href=\"", "action=\""].iter().find_map(|attribute| {
+            let values = self.html.split(attribute).skip(1);
+            values.filter_map(|rest| rest.split('"').next()).find(|value| value.contains(part))
+        });
+        let found = found.unwrap_or_else(|| panic!("no link with {part:?} on {}", self.html));
+        self.url.join(&unescape(found)).expect("a link")
+    }
+
+    /// The values of every input of a name.
+    pub fn inputs(&self, name: &str) -> Vec<String> {
+        let start = format!("name=\"{name}\"");
+        let inputs = self.html.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
+        inputs
+            .filter(|input| input.contains(&start))
+            .filter_map(|input| input.split("value=\"").nth(1)?.split('"').next())
+            .map(unescape)
+            .collect()
+    }
+
+    /// The one heading.
+    pub fn heading(&self) -> String {
+        let rest = self.html.split("<h1").nth(1).unwrap_or_default();
+        let text = rest.split_once('>').map(|(_, rest)| rest).unwrap_or_default();
+        unescape(text.split('<').next().unwrap_or_default().trim())
+    }
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("&#38;", "&")
+        .replace("&amp;", "&")
+        .replace("&#x27;", "'")
+        .replace("&#39;", "'")
+        .replace("&quot;", "\"")
+        .replace("&#34;", "\"")
+}
+
+/// A browser.
+#[derive(Debug, Clone)]
+pub struct Person {
+    http: Client,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Person {
+    pub fn new() -> Self {
+        let http = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+        Self { http, cookies: BTreeMap::new() }
+    }
+
+    /// Opens an address and follows where it leads.
+    pub async fn open(&mut self, url: impl AsRef<str>) -> Page {
+        let url: Url = url.as_ref().parse().expect("an address");
+        let answer = self.send(self.http.get(url.clone())).await;
+        self.follow(url, answer).await
+    }
+
+    /// Sends a form and follows where it leads.
+    pub async fn submit(&mut self, url: &Url, fields: &[(&str, &str)]) -> Page {
+        let answer = self.send(self.http.post(url.clone()).form(fields)).await;
+        self.follow(url.clone(), answer).await
+    }
+
+    /// Sends a form and stops at the first redirect: where would it lead?
+    pub async fn submit_and_hold(&mut self, url: &Url, fields: &[(&str, &str)]) -> Url {
+        let answer = self.send(self.http.post(url.clone()).form(fields)).await;
+        let location = answer.headers().get(LOCATION).expect("a redirect").to_str().unwrap();
+        url.join(location).unwrap()
+    }
+
+    async fn follow(&mut self, mut url: Url, mut answer: Response) -> Page {
+        for _ in 0..10 {
+            let Some(location) = answer.headers().get(LOCATION) else {
+                let status = answer.status().as_u16();
+                return Page { url, status, html: answer.text().await.unwrap() };
+            };
+            url = url.join(location.to_str().unwrap()).unwrap();
+            answer = self.send(self.http.get(url.clone())).await;
+        }
+        panic!("redirected without end at {url}");
+    }
+
+    async fn send(&mut self, request: reqwest::RequestBuilder) -> Response {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = match cookies.is_empty() {
+            true => request,
+            false => request.header(COOKIE, cookies.join("; ")),
+        };
+        let answer = request.header("accept", "text/html").send().await.expect("an answer");
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+}
