@@ -1,5 +1,6 @@
 //! The whole suite on one machine.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,7 +11,8 @@ async fn main() -> ExitCode {
     match Command::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "passerelle: {error}");
             ExitCode::FAILURE
         }
     }

@@ -28,25 +28,33 @@ pub(crate) fn build(
     environment: &Environment,
     clients: &Clients,
 ) -> Result<Function, LocalError> {
-    let folder = resource.folder.as_str();
-    let (_, build) = FUNCTIONS
-        .iter()
-        .find(|(known, _)| *known == folder)
-        .ok_or_else(|| LocalError::Template {
-            line: resource.line,
-            problem: format!(
-                "`{}` runs `{folder}`, which this build has no function for",
-                resource.logical_id
-            ),
-        })?;
+    let build = find(resource)?;
     build(environment, clients).map_err(|error| LocalError::FunctionStart {
-        function: folder.to_owned(),
+        function: resource.folder.clone(),
         reason: chain(&error),
     })
 }
 
-/// Refuses a template that leaves a function of this build out, or runs one twice.
+fn find(resource: &template::Function) -> Result<Build, LocalError> {
+    let known = FUNCTIONS
+        .iter()
+        .find(|(folder, _)| *folder == resource.folder);
+    known
+        .map(|(_, build)| *build)
+        .ok_or_else(|| LocalError::Template {
+            line: resource.line,
+            problem: format!(
+                "`{}` runs `{}`, which this build has no function for",
+                resource.logical_id, resource.folder
+            ),
+        })
+}
+
+/// Refuses a template that runs a function this build lacks, leaves one out, or runs one twice.
 pub(crate) fn check(template: &Template) -> Result<(), LocalError> {
+    for resource in &template.functions {
+        find(resource)?;
+    }
     for (folder, _) in FUNCTIONS {
         let mut resources = template.functions.iter().filter(|one| one.folder == folder);
         match (resources.next(), resources.next()) {

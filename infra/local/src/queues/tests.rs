@@ -119,7 +119,7 @@ async fn good_messages_go_bad_ones_come_back_and_end_in_the_dead_letter_queue() 
 
     let body: Work = serde_json::from_str(ended.messages()[0].body().unwrap()).unwrap();
     assert_eq!(body, work(9));
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     let times = |number: u8| {
         seen.iter()
             .filter(|id| **id == work(number).connection.as_str())
