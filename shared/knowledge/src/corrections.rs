@@ -49,7 +49,7 @@ impl Corrections {
             Some(category) => Enrichment {
                 category: *category,
                 stage: Stage::Correction,
-                rule: "correction".to_owned(),
+                rule: "correction".into(),
                 confidence: 100,
                 ..enrichment
             },

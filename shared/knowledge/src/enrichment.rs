@@ -1,5 +1,7 @@
 //! One line understood: what kind of movement, with whom, for what, and how we know.
 
+use std::borrow::Cow;
+
 use passerelle_domain::private::Private;
 use passerelle_domain::transaction::Transaction;
 use serde::{Deserialize, Serialize};
@@ -55,7 +57,7 @@ pub struct Enrichment {
     /// Which step decided the category.
     pub stage: Stage,
     /// The rule of that step: a data file and its phrase.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// How sure the answer is, in percent.
     pub confidence: u8,
 }
@@ -66,7 +68,7 @@ struct Finding {
     category: Category,
     merchant: Option<usize>,
     stage: Stage,
-    rule: String,
+    rule: &'static str,
     confidence: u8,
 }
 
@@ -110,19 +112,19 @@ pub fn enrich(line: &Transaction) -> Enrichment {
         merchant: merchant.map(|merchant| merchant.name.to_owned()),
         cleaned: Private::new(reading.cleaned()),
         stage: if sure { finding.stage } else { Stage::Nothing },
-        rule: if sure { finding.rule } else { String::new() },
+        rule: Cow::Borrowed(if sure { finding.rule } else { "" }),
         confidence: finding.confidence,
     }
 }
 
-fn protected(category: Category, operation: Operation, rule: &str) -> Enrichment {
+fn protected(category: Category, operation: Operation, rule: &'static str) -> Enrichment {
     Enrichment {
         category,
         operation,
         merchant: None,
         cleaned: Private::default(),
         stage: Stage::Sensitive,
-        rule: rule.to_owned(),
+        rule: Cow::Borrowed(rule),
         confidence: 100,
     }
 }
@@ -279,7 +281,7 @@ impl<'a> Reading<'a> {
             category,
             merchant: None,
             stage: Stage::TransactionCode,
-            rule: code.to_owned(),
+            rule: "bank transaction code",
             confidence: 98,
         })
     }
@@ -345,7 +347,7 @@ impl<'a> Reading<'a> {
                 Meaning::Operation(index) => self.lexicon.operations.get(index),
                 _ => None,
             })
-            .map_or("transaction code", |rule| rule.phrase);
+            .map_or("bank transaction code", |rule| rule.name.as_str());
         Finding {
             category,
             merchant: None,
@@ -354,7 +356,7 @@ impl<'a> Reading<'a> {
             } else {
                 Stage::Grammar
             },
-            rule: format!("operations.csv:{rule}"),
+            rule,
             confidence,
         }
     }
@@ -381,7 +383,7 @@ impl<'a> Reading<'a> {
                 category: merchant.category,
                 merchant: Some(index),
                 stage: Stage::Dictionary,
-                rule: merchant.name.to_owned(),
+                rule: merchant.name,
                 confidence: 92,
             });
         match (by_word, by_lender) {
@@ -424,7 +426,7 @@ impl<'a> Reading<'a> {
                 category: Category::Unknown,
                 merchant: None,
                 stage: Stage::Nothing,
-                rule: String::new(),
+                rule: "",
                 confidence: 0,
             }),
         }
@@ -474,7 +476,7 @@ impl<'a> Reading<'a> {
             category,
             merchant: Some(index),
             stage,
-            rule: merchant.name.to_owned(),
+            rule: merchant.name,
             confidence,
         })
     }
@@ -525,7 +527,7 @@ impl<'a> Reading<'a> {
             category,
             merchant: None,
             stage: Stage::Keyword,
-            rule: format!("keywords.csv:{}", keyword.phrase),
+            rule: &keyword.name,
             confidence,
         })
     }
@@ -535,6 +537,12 @@ impl<'a> Reading<'a> {
         self.is_debit() || self.operation == Operation::DirectDebitRejected
     }
 
+    /// Numbers, references and words that say nothing about the payee.
+    fn is_noise(&self, word: &str) -> bool {
+        let mixed_reference = has_digit(word) && word.len() >= 3;
+        mixed_reference || is_number(word) || self.lexicon.is_noise(word)
+    }
+
     /// What is left of the label for a reader, and for telling one payee from another.
     fn cleaned(&self) -> String {
         let mut cleaned = String::with_capacity(48);
@@ -542,7 +550,7 @@ impl<'a> Reading<'a> {
             let announced = self
                 .announced
                 .is_some_and(|hit| (hit.start..hit.start + hit.words).contains(&index));
-            if announced || is_noise(word) || (word.len() == 1 && index == 0) {
+            if announced || self.is_noise(word) || (word.len() == 1 && index == 0) {
                 continue;
             }
             if !cleaned.is_empty() {
@@ -600,59 +608,4 @@ fn looks_like_creditor(word: &str) -> bool {
         && bytes.get(1).is_some_and(u8::is_ascii_alphabetic)
         && bytes.get(2).is_some_and(u8::is_ascii_digit)
         && bytes.get(3).is_some_and(u8::is_ascii_digit)
-}
-
-/// Words that carry nothing about the payee.
-fn is_noise(word: &str) -> bool {
-    const NOISE: &[&str] = &[
-        "CB",
-        "CARTE",
-        "CARD",
-        "NUMERO",
-        "NO",
-        "COMMERCE",
-        "ELECTRONIQUE",
-        "EUR",
-        "FACT",
-        "FACTURE",
-        "REF",
-        "REFERENCE",
-        "MOTIF",
-        "ECH",
-        "ID",
-        "EMETTEUR",
-        "MDT",
-        "LIB",
-        "ICS",
-        "RUM",
-        "SEPA",
-        "IDENT",
-        "DE",
-        "DU",
-        "PAR",
-        "POUR",
-        "RECU",
-        "EMIS",
-        "VOTRE",
-        "FRA",
-        "FR",
-        "REPRESENTATION",
-        "PRLV",
-        "PRELEVEMENT",
-        "VIR",
-        "VIREMENT",
-        "PAYPAL",
-        "SUMUP",
-        "ZETTLE",
-        "SQ",
-        "SC",
-        "UEP",
-        "STRIPE",
-        "MGP",
-        "LW",
-        "IMPAYE",
-        "REJET",
-    ];
-    let mixed_reference = has_digit(word) && word.len() >= 3;
-    is_number(word) || mixed_reference || NOISE.contains(&word)
 }

@@ -1,6 +1,6 @@
 //! Numbers about a person's money as of a date, over 3, 6 and 12 months, each with its evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use jiff::civil::Date;
@@ -407,23 +407,35 @@ impl<'a> Window<'a, '_, '_> {
         }
     }
 
-    fn incomes(&self) -> impl Iterator<Item = &Recurrence> {
+    fn incomes(&self) -> impl Iterator<Item = &Flow> {
         self.sources
             .flows
             .iter()
-            .map(|flow| &flow.recurrence)
-            .filter(|flow| flow.is_income() && is_regular_income(flow.kind))
-            .filter(|flow| flow.last_seen >= self.from)
+            .filter(|flow| flow.recurrence.is_income() && is_regular_income(flow.recurrence.kind))
+            .filter(|flow| flow.recurrence.is_active() && flow.recurrence.last_seen >= self.from)
     }
 
-    fn main_income(&self) -> Option<&Recurrence> {
-        self.incomes()
-            .filter(|flow| flow.is_active())
-            .max_by_key(|flow| (flow.monthly_cents(), std::cmp::Reverse(flow.first_seen)))
+    fn main_income(&self) -> Option<&Flow> {
+        self.incomes().max_by_key(|flow| {
+            let recurrence = &flow.recurrence;
+            (
+                recurrence.monthly_cents(),
+                std::cmp::Reverse(recurrence.first_seen),
+            )
+        })
+    }
+
+    /// The lines of a flow that lie in the window.
+    fn entries_of(&self, flow: &Flow) -> Vec<&Entry<'a>> {
+        flow.entries
+            .iter()
+            .filter_map(|position| self.sources.ledger.entries.get(*position))
+            .filter(|entry| entry.date() >= self.from)
+            .collect()
     }
 
     fn income(&self, values: &mut BTreeMap<Feature, Measured>) {
-        let active: Vec<&Recurrence> = self.incomes().filter(|flow| flow.is_active()).collect();
+        let active: Vec<&Recurrence> = self.incomes().map(|flow| &flow.recurrence).collect();
         let evidence = last_of_each(&active);
         put(
             values,
@@ -432,13 +444,11 @@ impl<'a> Window<'a, '_, '_> {
             evidence.clone(),
         );
         put(values, Feature::IncomePayers, count(active.len()), evidence);
-        let Some(main) = self.main_income() else {
+        let Some(flow) = self.main_income() else {
             return;
         };
-        let occurrences: Vec<&Entry<'a>> = self
-            .entries()
-            .filter(|entry| main.evidence.contains(&entry.line.id))
-            .collect();
+        let main = &flow.recurrence;
+        let occurrences = self.entries_of(flow);
         let amounts: Vec<i64> = occurrences.iter().map(|entry| entry.cents()).collect();
         let ids: Vec<TransactionId> = occurrences.iter().map(|entry| entry.id()).collect();
         put(
@@ -484,14 +494,15 @@ impl<'a> Window<'a, '_, '_> {
                 .filter(|flow| flow.recurrence.is_active())
                 .map(|flow| -flow.recurrence.monthly_cents())
                 .sum();
+            let in_flows: BTreeSet<usize> = flows
+                .iter()
+                .flat_map(|flow| flow.entries.iter().copied())
+                .collect();
             let single = self.sum(|entry| {
-                let in_flow = flows
-                    .iter()
-                    .any(|flow| flow.recurrence.evidence.contains(&entry.line.id));
                 entry.cents() < 0
                     && entry.part == Part::Ordinary
                     && wanted(entry.category())
-                    && !in_flow
+                    && !in_flows.contains(&entry.position)
             });
             let recurrences: Vec<&Recurrence> = flows.iter().map(|flow| &flow.recurrence).collect();
             let mut evidence = last_of_each(&recurrences);
@@ -688,13 +699,11 @@ impl<'a> Window<'a, '_, '_> {
 
     /// The lowest sum in the five days before each payday.
     fn liquidity(&self, values: &mut BTreeMap<Feature, Measured>, balances: &DailyBalances) {
-        let Some(main) = self.main_income() else {
+        let Some(flow) = self.main_income() else {
             return;
         };
-        let paydays: Vec<&Entry<'a>> = self
-            .entries()
-            .filter(|entry| main.evidence.contains(&entry.line.id))
-            .collect();
+        let main = &flow.recurrence;
+        let paydays = self.entries_of(flow);
         let lows: Vec<i64> = paydays
             .iter()
             .filter_map(|entry| {

@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::recurrence::{self, Flow, Rhythm};
+use crate::recurrence::{self, Flow, FlowKind, Rhythm};
 use crate::taxonomy::Category;
 
 /// Below this a regular transfer from an unnamed payer may be anything (cents per month).
@@ -10,22 +10,21 @@ const SALARY_FLOOR: i64 = 70_000;
 /// With a company among its words, less is enough.
 const SALARY_FLOOR_FROM_COMPANY: i64 = 30_000;
 
-/// Recognises salaries paid without a telling word (regular, monthly, from a company or large
-/// enough), then finds the flows again with that knowledge.
+/// Finds the flows and recognises among them salaries paid without a telling word: regular, monthly,
+/// from a company or large enough.
 pub(crate) fn find_flows(ledger: &mut Ledger<'_>) -> Vec<Flow> {
-    let flows = recurrence::find(ledger);
-    let salaries: Vec<Vec<usize>> = flows
-        .iter()
-        .filter(|flow| looks_like_salary(ledger, flow))
-        .map(|flow| flow.entries.clone())
-        .collect();
-    if salaries.is_empty() {
-        return flows;
+    let mut flows = recurrence::find(ledger);
+    for flow in &mut flows {
+        if looks_like_salary(ledger, flow) {
+            for index in &flow.entries {
+                ledger.reclassify(*index, Category::IncomeSalary, "regular monthly income", 84);
+            }
+            flow.recurrence.category = Category::IncomeSalary;
+            flow.recurrence.kind = FlowKind::Salary;
+        }
     }
-    for index in salaries.into_iter().flatten() {
-        ledger.reclassify(index, Category::IncomeSalary, "regular monthly income", 84);
-    }
-    recurrence::find(ledger)
+    recurrence::sort(&mut flows);
+    flows
 }
 
 fn looks_like_salary(ledger: &Ledger<'_>, flow: &Flow) -> bool {

@@ -1,5 +1,6 @@
 //! The lines of all accounts side by side, each counted once, with its part in the whole.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -11,7 +12,7 @@ use passerelle_domain::transaction::Transaction;
 use crate::corrections::Corrections;
 use crate::enrichment::{Enrichment, Stage, enrich};
 use crate::history::History;
-use crate::measure::{count, days_between};
+use crate::measure::{count, day_number, days_between};
 use crate::operation::Operation;
 use crate::relations::{self, Relation};
 use crate::taxonomy::Category;
@@ -38,7 +39,11 @@ pub(crate) enum Part {
 /// One line with what is known of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry<'a> {
+    /// Where the entry stands in the ledger.
+    pub position: usize,
     pub account: usize,
+    /// The booking date as a day number.
+    pub day: i64,
     pub line: &'a Transaction,
     pub enrichment: Enrichment,
     pub part: Part,
@@ -137,7 +142,9 @@ impl<'a> Ledger<'a> {
         for (index, (account, lines)) in by_account.into_values().enumerate() {
             accounts.push(account);
             entries.extend(lines.into_values().map(|line| Entry {
+                position: 0,
                 account: index,
+                day: day_number(line.booking_date),
                 line,
                 enrichment: corrections.apply(line, enrich(line)),
                 part: Part::Ordinary,
@@ -150,6 +157,9 @@ impl<'a> Ledger<'a> {
                 &other.line.id,
             ))
         });
+        for (position, entry) in entries.iter_mut().enumerate() {
+            entry.position = position;
+        }
         let mut ledger = Self {
             as_of: history.as_of,
             accounts,
@@ -197,13 +207,19 @@ impl<'a> Ledger<'a> {
     }
 
     /// Changes what a line is for because of what stands around it. A correction is never undone.
-    pub fn reclassify(&mut self, index: usize, category: Category, rule: &str, confidence: u8) {
+    pub fn reclassify(
+        &mut self,
+        index: usize,
+        category: Category,
+        rule: &'static str,
+        confidence: u8,
+    ) {
         if let Some(entry) = self.entries.get_mut(index)
             && entry.enrichment.stage != Stage::Correction
         {
             entry.enrichment.category = category;
             entry.enrichment.stage = Stage::History;
-            rule.clone_into(&mut entry.enrichment.rule);
+            entry.enrichment.rule = Cow::Borrowed(rule);
             entry.enrichment.confidence = confidence;
         }
     }

@@ -1,7 +1,9 @@
 //! Everything the crate knows by heart, indexed once: one pass over the words of a label finds
 //! every phrase of every data file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Bound;
 use std::sync::LazyLock;
 
 use crate::label::Words;
@@ -36,7 +38,8 @@ pub(crate) struct OperationRule {
     pub anchored: bool,
     pub sign: Sign,
     pub operation: Operation,
-    pub phrase: &'static str,
+    /// How an answer names this rule.
+    pub name: String,
 }
 
 /// A business.
@@ -66,7 +69,8 @@ pub(crate) enum MerchantKind {
 /// A word that tells a category by itself.
 #[derive(Debug)]
 pub(crate) struct Keyword {
-    pub phrase: &'static str,
+    /// How an answer names this rule.
+    pub name: String,
     pub sign: Sign,
     pub scope: Scope,
     pub category: Category,
@@ -223,9 +227,33 @@ pub(crate) struct Lexicon {
     pub sensitive: Vec<SensitivePhrase>,
     pub insurance_lines: Vec<InsuranceLineWord>,
     creditors: HashMap<&'static str, usize>,
-    phrases: HashMap<String, Vec<Phrase>>,
+    phrases: HashMap<String, Vec<Phrase>, BuildHasherDefault<WordHasher>>,
+    /// Words that carry nothing about a payee.
+    noise: HashSet<&'static str, BuildHasherDefault<WordHasher>>,
     /// Single-word names long enough to be recognised when glued to another word or cut short.
     long_names: BTreeMap<String, usize>,
+}
+
+/// A fast hash for short words of our own files (FNV-1a). Only looked up, never iterated.
+#[derive(Debug)]
+struct WordHasher(u64);
+
+impl Default for WordHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for WordHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read().unwrap_or_default());
@@ -263,6 +291,9 @@ impl Lexicon {
         lexicon.read_sensitive()?;
         lexicon.read_insurance_lines()?;
         lexicon.read_creditors()?;
+        lexicon.noise = table::rows("noise.csv", include_str!("../data/noise.csv"))
+            .map(|row| row.required(0))
+            .collect::<Result<_, _>>()?;
         Ok(lexicon)
     }
 
@@ -279,7 +310,7 @@ impl Lexicon {
                 anchored,
                 sign: Sign::read(row.text(2)).ok_or_else(|| row.malformed(2))?,
                 operation: row.parse(3)?,
-                phrase,
+                name: format!("operations.csv:{phrase}"),
             });
             self.add_phrase(phrase, Meaning::Operation(index));
         }
@@ -326,7 +357,7 @@ impl Lexicon {
             let phrase = row.required(0)?;
             let index = self.keywords.len();
             self.keywords.push(Keyword {
-                phrase,
+                name: format!("keywords.csv:{phrase}"),
                 sign: Sign::read(row.text(1)).ok_or_else(|| row.malformed(1))?,
                 scope: Scope::read(row.text(2)).ok_or_else(|| row.malformed(2))?,
                 category: row.parse(3)?,
@@ -435,7 +466,8 @@ impl Lexicon {
         if word.len() <= GLUED_NAME {
             return None;
         }
-        let (name, merchant) = self.long_names.range(..=word.to_owned()).next_back()?;
+        let up_to_word = (Bound::Unbounded, Bound::Included(word));
+        let (name, merchant) = self.long_names.range::<str, _>(up_to_word).next_back()?;
         (name.len() >= GLUED_NAME && word.starts_with(name.as_str())).then_some(*merchant)
     }
 
@@ -445,7 +477,7 @@ impl Lexicon {
         }
         let mut candidates = self
             .long_names
-            .range(word.to_owned()..)
+            .range::<str, _>((Bound::Included(word), Bound::Unbounded))
             .take_while(|(name, _)| name.starts_with(word))
             .map(|(_, merchant)| *merchant);
         let first = candidates.next()?;
@@ -471,6 +503,11 @@ impl Lexicon {
         let national = compact.get(7..)?;
         let key = format!("{country}{}", national.trim_start_matches('0'));
         self.creditors.get(key.as_str()).copied()
+    }
+
+    /// Whether a word carries nothing about a payee.
+    pub fn is_noise(&self, word: &str) -> bool {
+        self.noise.contains(word)
     }
 
     pub fn merchant(&self, index: usize) -> Option<&Merchant> {

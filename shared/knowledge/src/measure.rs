@@ -9,9 +9,38 @@ pub(crate) fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
+/// Days since 1 January of year 0 in the Gregorian calendar: dates compare and subtract as integers.
+pub(crate) fn day_number(date: Date) -> i64 {
+    civil_day_number(
+        i64::from(date.year()),
+        i64::from(date.month()),
+        i64::from(date.day()),
+    )
+}
+
+/// Counts the year from March, so that the leap day is its last one.
+fn civil_day_number(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month <= 2 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // Months from March last 31, 30, 31, 30, 31 days, twice over: 153 days in five months.
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1
+}
+
+/// The day number some months later; the last day of a shorter month where the day does not exist.
+pub(crate) fn day_number_after_months(date: Date, months: i64) -> i64 {
+    let since_zero = i64::from(date.year()) * 12 + i64::from(date.month()) - 1 + months;
+    let (year, month) = (since_zero.div_euclid(12), since_zero.rem_euclid(12) + 1);
+    let next_month = civil_day_number(year + month / 12, month % 12 + 1, 1);
+    (civil_day_number(year, month, 1) + i64::from(date.day()) - 1).min(next_month - 1)
+}
+
 /// Days from one date to another, negative when the second is earlier.
 pub(crate) fn days_between(from: Date, to: Date) -> i64 {
-    from.until(to).map_or(0, |span| i64::from(span.get_days()))
+    day_number(to) - day_number(from)
 }
 
 /// The date some days later (earlier when negative), held inside the calendar.
@@ -85,7 +114,22 @@ mod tests {
         assert_eq!(variation_permille(&[100, 300]), 500);
     }
 
+    fn any_date() -> impl Strategy<Value = Date> {
+        (1_i16..9_000, 1_i8..=12, 1_i8..=28)
+            .prop_map(|(year, month, day)| Date::new(year, month, day).unwrap())
+    }
+
     proptest! {
+        #[test]
+        fn day_numbers_agree_with_the_calendar(from in any_date(), to in any_date(), months in 0_i64..400) {
+            let days = i64::from(from.until(to).unwrap().get_days());
+            prop_assert_eq!(days_between(from, to), days);
+            for date in [from, from.last_of_month()] {
+                let later = date.saturating_add(months.months());
+                prop_assert_eq!(day_number_after_months(date, months), day_number(later));
+            }
+        }
+
         #[test]
         fn nothing_overflows(
             values in proptest::collection::vec(-1_000_000_000_000_i64..1_000_000_000_000, 0..50)

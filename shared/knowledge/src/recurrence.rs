@@ -14,7 +14,9 @@ use passerelle_domain::private::Private;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Entry, Ledger, Part};
-use crate::measure::{count, days_between, median, plus_days, scaled};
+use crate::measure::{
+    count, day_number, day_number_after_months, days_between, median, plus_days, scaled,
+};
 use crate::operation::Operation;
 use crate::taxonomy::Category;
 
@@ -95,6 +97,14 @@ impl Rhythm {
         match self.months() {
             Some(months) => date.saturating_add((months * periods).months()),
             None => plus_days(date, self.days() * periods),
+        }
+    }
+
+    /// The same as a day number.
+    fn day_after(self, date: Date, periods: i64) -> i64 {
+        match self.months() {
+            Some(months) => day_number_after_months(date, months * periods),
+            None => day_number(date) + self.days() * periods,
         }
     }
 
@@ -283,16 +293,22 @@ pub(crate) struct Flow {
     pub entries: Vec<usize>,
 }
 
-/// Finds every regular flow. The order is by kind, then first date, then amount.
+/// Finds every regular flow, in no particular order.
 pub(crate) fn find(ledger: &Ledger<'_>) -> Vec<Flow> {
     let mut flows = Vec::new();
-    for (_, group) in groups(ledger) {
-        let mut left = group;
-        while let Some(chain) = best_chain(ledger, &left) {
+    for (_, mut left) in groups(ledger) {
+        while left.len() >= 2
+            && let Some(chain) = best_chain(ledger, &left)
+        {
             left.retain(|index| !chain.entries.contains(index));
             flows.extend(describe(ledger, &chain));
         }
     }
+    flows
+}
+
+/// Puts flows in the order they are served: by kind, first date, amount, first line.
+pub(crate) fn sort(flows: &mut [Flow]) {
     flows.sort_by(|one, other| {
         let key = |flow: &Flow| {
             let recurrence = &flow.recurrence;
@@ -305,7 +321,6 @@ pub(crate) fn find(ledger: &Ledger<'_>) -> Vec<Flow> {
         };
         key(one).cmp(&key(other))
     });
-    flows
 }
 
 /// Lines that could belong to the same flow, by direction and payee.
@@ -446,16 +461,17 @@ fn best_chain(ledger: &Ledger<'_>, lines: &[usize]) -> Option<Chain> {
 /// Follows a rhythm from the first of the lines; one missed occurrence is stepped over.
 fn chain_from(ledger: &Ledger<'_>, lines: &[usize], rhythm: Rhythm) -> Option<Chain> {
     let first = *lines.first()?;
-    let anchor = ledger.entries.get(first)?.date();
-    let mut chain = vec![first];
     let mut last = ledger.entries.get(first)?;
+    let anchor = last.date();
+    let mut chain = vec![first];
+    let mut amounts = vec![last.cents()];
     let mut periods = 0;
     loop {
         let mut steps = [1, 2].into_iter().filter_map(|step| {
             // The due date follows the last occurrence and leans towards the first one's day.
-            let by_last = rhythm.after(last.date(), step);
-            let by_anchor = rhythm.after(anchor, periods + step);
-            let due = if days_between(by_last, by_anchor).abs() <= rhythm.tolerance() {
+            let by_last = rhythm.day_after(last.date(), step);
+            let by_anchor = rhythm.day_after(anchor, periods + step);
+            let due = if (by_last - by_anchor).abs() <= rhythm.tolerance() {
                 by_anchor
             } else {
                 by_last
@@ -476,12 +492,8 @@ fn chain_from(ledger: &Ledger<'_>, lines: &[usize], rhythm: Rhythm) -> Option<Ch
         last = ledger.entries.get(index)?;
         periods += step;
         chain.push(index);
+        amounts.push(last.cents());
     }
-    let amounts: Vec<i64> = chain
-        .iter()
-        .filter_map(|index| ledger.entries.get(*index))
-        .map(Entry::cents)
-        .collect();
     Some(Chain {
         rhythm,
         due: periods + 1,
@@ -490,24 +502,33 @@ fn chain_from(ledger: &Ledger<'_>, lines: &[usize], rhythm: Rhythm) -> Option<Ch
     })
 }
 
-/// Among the later lines near the due date, the one whose amount continues best, and by how many
-/// thousandths it differs.
+/// Among the later lines near the due day, the one whose amount continues best, and by how many
+/// thousandths it differs. Lines are in the order of the ledger, which is by date.
 fn nearest(
     ledger: &Ledger<'_>,
     lines: &[usize],
     last: &Entry<'_>,
-    due: Date,
+    due: i64,
     rhythm: Rhythm,
 ) -> Option<(usize, i64)> {
+    let day_of = |index: usize| {
+        ledger
+            .entries
+            .get(index)
+            .map_or(i64::MAX, |entry| entry.day)
+    };
+    let earliest = (due - rhythm.tolerance()).max(last.day + 1);
+    let latest = due + rhythm.tolerance();
+    let from = lines.partition_point(|index| day_of(*index) < earliest);
     lines
+        .get(from..)
+        .unwrap_or_default()
         .iter()
-        .copied()
-        .filter_map(|index| Some((index, ledger.entries.get(index)?)))
-        .filter(|(_, entry)| entry.date() > last.date())
-        .filter_map(|(index, entry)| {
-            let distance = days_between(due, entry.date()).abs();
+        .filter_map(|index| Some((*index, ledger.entries.get(*index)?)))
+        .take_while(|(_, entry)| entry.day <= latest)
+        .map(|(index, entry)| {
             let gap = change_permille(last.cents(), entry.cents());
-            (distance <= rhythm.tolerance()).then_some((gap / 50, distance, gap, index))
+            (gap / 50, (due - entry.day).abs(), gap, index)
         })
         .min()
         .map(|(_, _, gap, index)| (index, gap))

@@ -1,12 +1,10 @@
 //! Lines that belong together: found once, counted once.
 
-use jiff::civil::Date;
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::ids::TransactionId;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Entry, Ledger, Part};
-use crate::measure::days_between;
 use crate::operation::Operation;
 use crate::taxonomy::Category;
 
@@ -54,6 +52,8 @@ pub struct Relation {
 
 /// A transfer needs at most this many days to arrive (weekend and bank holiday included).
 const TRANSFER_DAYS: i64 = 3;
+/// No pair of lines is looked for further apart than this.
+const PAIR_DAYS: i64 = 7;
 /// A debit may be contested for eight weeks (SEPA direct debit rulebook); later returns are rare.
 const RETURN_DAYS: i64 = 60;
 /// A debit presented again comes within this many days of the first attempt.
@@ -75,11 +75,11 @@ pub(crate) fn find(ledger: &mut Ledger<'_>) {
 }
 
 fn settle_cards(ledger: &mut Ledger<'_>) {
-    let purchases: Vec<Date> = ledger
+    let purchases: Vec<i64> = ledger
         .entries
         .iter()
         .filter(|entry| ledger.kind_of(entry) == AccountKind::Card && entry.cents() < 0)
-        .map(Entry::date)
+        .map(|entry| entry.day)
         .collect();
     let settlements: Vec<usize> = positions(ledger, |_, entry| {
         entry.operation() == Operation::DeferredCard
@@ -91,7 +91,7 @@ fn settle_cards(ledger: &mut Ledger<'_>) {
         let on_card = ledger.kind_of(entry) == AccountKind::Card;
         let detailed = purchases
             .iter()
-            .any(|date| (0..=SETTLEMENT_DAYS).contains(&days_between(*date, entry.date())));
+            .any(|day| (0..=SETTLEMENT_DAYS).contains(&(entry.day - *day)));
         if (on_card && entry.cents() > 0) || (!on_card && detailed) {
             set_part(ledger, index, Part::CardSettlement);
         }
@@ -101,12 +101,12 @@ fn settle_cards(ledger: &mut Ledger<'_>) {
         &settlements,
         RelationKind::CardSettlement,
         |ledger, from, to| {
-            let distance = days_between(from.date(), to.date()).abs();
+            let distance = (to.day - from.day).abs();
             (ledger.kind_of(from) == AccountKind::Payment
                 && ledger.kind_of(to) == AccountKind::Card
                 && from.cents() == -to.cents()
                 && from.cents() < 0
-                && distance <= 7)
+                && distance <= PAIR_DAYS)
                 .then_some(distance)
         },
     );
@@ -165,7 +165,7 @@ fn find_representation(ledger: &mut Ledger<'_>, original: usize, given_back: usi
                 && entry.cents() == first.cents()
                 && same_payee(entry, first)
                 && entry.date() >= back.date()
-                && days_between(first.date(), entry.date()) <= limit
+                && (entry.day - first.day) <= limit
         })
         .map(|(index, _)| index);
     if let Some(again) = again {
@@ -191,7 +191,7 @@ fn original_of(ledger: &Ledger<'_>, index: usize, kind: RelationKind) -> Option<
         .iter()
         .enumerate()
         .filter(|(position, entry)| {
-            let distance = days_between(entry.date(), given_back.date());
+            let distance = given_back.day - entry.day;
             let names = (&entry.enrichment.merchant, &given_back.enrichment.merchant);
             let same_payee = !matches!(names, (Some(one), Some(other)) if one != other);
             let same_means = match kind {
@@ -226,7 +226,7 @@ fn find_internal_transfers(ledger: &mut Ledger<'_>) {
         &candidates,
         RelationKind::InternalTransfer,
         |_, from, to| {
-            let distance = days_between(from.date(), to.date()).abs();
+            let distance = (to.day - from.day).abs();
             (from.cents() < 0
                 && from.cents() == -to.cents()
                 && from.account != to.account
@@ -282,7 +282,7 @@ fn find_refunds(ledger: &mut Ledger<'_>) {
             .iter()
             .enumerate()
             .filter(|(position, entry)| {
-                let distance = days_between(entry.date(), refund.date());
+                let distance = refund.day - entry.day;
                 let same_payee = match &refund.enrichment.merchant {
                     Some(name) => entry.enrichment.merchant.as_ref() == Some(name),
                     None => entry.enrichment.cleaned == refund.enrichment.cleaned,
@@ -327,18 +327,23 @@ fn pair(
     distance: impl Fn(&Ledger<'_>, &Entry<'_>, &Entry<'_>) -> Option<i64>,
 ) -> Vec<(usize, usize)> {
     let mut possible: Vec<(i64, usize, usize)> = Vec::new();
-    for (position, from) in candidates.iter().copied().enumerate() {
-        // Entries are ordered by date, so a partner is never far away in the list.
-        let near = candidates
-            .iter()
-            .copied()
-            .enumerate()
-            .filter(|(other, _)| *other != position);
-        for (_, to) in near {
-            if let (Some(one), Some(other)) = (ledger.entries.get(from), ledger.entries.get(to))
-                && let Some(days) = distance(ledger, one, other)
-            {
-                possible.push((days, from, to));
+    for (position, one) in candidates.iter().enumerate() {
+        let Some(first) = ledger.entries.get(*one) else {
+            continue;
+        };
+        // Candidates are in the order of their dates.
+        let later = candidates.iter().skip(position + 1);
+        for other in later {
+            let Some(second) = ledger.entries.get(*other) else {
+                continue;
+            };
+            if second.day - first.day > PAIR_DAYS {
+                break;
+            }
+            if let Some(days) = distance(ledger, first, second) {
+                possible.push((days, *one, *other));
+            } else if let Some(days) = distance(ledger, second, first) {
+                possible.push((days, *other, *one));
             }
         }
     }
