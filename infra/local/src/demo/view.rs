@@ -69,7 +69,7 @@ pub(super) struct CardView {
 pub(super) struct ReasonView {
     pub(super) text: String,
     pub(super) points: String,
-    pub(super) evidence: usize,
+    pub(super) evidence: String,
 }
 
 pub(super) struct ContractView {
@@ -185,7 +185,11 @@ fn reason(reason: &Value) -> ReasonView {
             text(reason, "/points"),
             text(reason, "/best_points")
         ),
-        evidence: items(reason, "evidence").count(),
+        evidence: match items(reason, "evidence").count() {
+            0 => String::new(),
+            1 => ", 1 line as evidence".to_owned(),
+            count => format!(", {count} lines as evidence"),
+        },
     }
 }
 
