@@ -11,12 +11,14 @@
 )]
 
 mod architecture;
+mod bad_input;
 mod binaries;
 mod bootstrap;
 mod dependencies;
 mod fixtures;
 mod gatekeeper;
 mod house;
+mod interruption;
 mod journeys;
 mod permissions;
 mod person;

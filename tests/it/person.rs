@@ -19,7 +19,9 @@ impl Page {
     pub fn link(&self, part: &str) -> Url {
         let found = ["href=\"", "action=\""].iter().find_map(|attribute| {
             let values = self.html.split(attribute).skip(1);
-            values.filter_map(|rest| rest.split('"').next()).find(|value| value.contains(part))
+            values
+                .filter_map(|rest| rest.split('"').next())
+                .find(|value| value.contains(part))
         });
         let found = found.unwrap_or_else(|| panic!("no link with {part:?} on {}", self.html));
         self.url.join(&unescape(found)).expect("a link")
@@ -28,7 +30,11 @@ impl Page {
     /// The values of every input of a name.
     pub fn inputs(&self, name: &str) -> Vec<String> {
         let start = format!("name=\"{name}\"");
-        let inputs = self.html.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
+        let inputs = self
+            .html
+            .split("<input")
+            .skip(1)
+            .filter_map(|rest| rest.split('>').next());
         inputs
             .filter(|input| input.contains(&start))
             .filter_map(|input| input.split("value=\"").nth(1)?.split('"').next())
@@ -39,7 +45,10 @@ impl Page {
     /// The one heading.
     pub fn heading(&self) -> String {
         let rest = self.html.split("<h1").nth(1).unwrap_or_default();
-        let text = rest.split_once('>').map(|(_, rest)| rest).unwrap_or_default();
+        let text = rest
+            .split_once('>')
+            .map(|(_, rest)| rest)
+            .unwrap_or_default();
         unescape(text.split('<').next().unwrap_or_default().trim())
     }
 }
@@ -62,8 +71,14 @@ pub struct Person {
 
 impl Person {
     pub fn new() -> Self {
-        let http = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { http, cookies: BTreeMap::new() }
+        let http = Client::builder()
+            .redirect(redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self {
+            http,
+            cookies: BTreeMap::new(),
+        }
     }
 
     /// Opens an address and follows where it leads.
@@ -82,7 +97,12 @@ impl Person {
     /// Sends a form and stops at the first redirect: where would it lead?
     pub async fn submit_and_hold(&mut self, url: &Url, fields: &[(&str, &str)]) -> Url {
         let answer = self.send(self.http.post(url.clone()).form(fields)).await;
-        let location = answer.headers().get(LOCATION).expect("a redirect").to_str().unwrap();
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .expect("a redirect")
+            .to_str()
+            .unwrap();
         url.join(location).unwrap()
     }
 
@@ -90,7 +110,11 @@ impl Person {
         for _ in 0..10 {
             let Some(location) = answer.headers().get(LOCATION) else {
                 let status = answer.status().as_u16();
-                return Page { url, status, html: answer.text().await.unwrap() };
+                return Page {
+                    url,
+                    status,
+                    html: answer.text().await.unwrap(),
+                };
             };
             url = url.join(location.to_str().unwrap()).unwrap();
             answer = self.send(self.http.get(url.clone())).await;
@@ -99,12 +123,20 @@ impl Person {
     }
 
     async fn send(&mut self, request: reqwest::RequestBuilder) -> Response {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let request = match cookies.is_empty() {
             true => request,
             false => request.header(COOKIE, cookies.join("; ")),
         };
-        let answer = request.header("accept", "text/html").send().await.expect("an answer");
+        let answer = request
+            .header("accept", "text/html")
+            .send()
+            .await
+            .expect("an answer");
         for cookie in answer.headers().get_all(SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();

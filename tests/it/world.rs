@@ -21,7 +21,10 @@ impl Answer {
     pub fn problem(&self) -> &str {
         assert_eq!(self.kind, "application/problem+json", "{self:?}");
         assert!(self.body["request_id"].as_str().is_some(), "{self:?}");
-        self.body["type"].as_str().and_then(|kind| kind.rsplit(':').next()).expect("a type")
+        self.body["type"]
+            .as_str()
+            .and_then(|kind| kind.rsplit(':').next())
+            .expect("a type")
     }
 }
 
@@ -35,12 +38,18 @@ pub struct Api {
 
 impl Api {
     pub fn new(base: &str, token: String) -> Self {
-        Self { http: Client::new(), base: base.trim_end_matches('/').to_owned(), token }
+        Self {
+            http: Client::new(),
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+        }
     }
 
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -49,16 +58,25 @@ impl Api {
 
     /// A request with whatever body and headers.
     pub fn raw(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
     }
 
     pub async fn read(request: reqwest::RequestBuilder) -> Answer {
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
-        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let kind = answer
+            .headers()
+            .get("content-type")
+            .map(|kind| kind.to_str().unwrap().to_owned());
         let text = answer.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, kind: kind.unwrap_or_default(), body }
+        Answer {
+            status,
+            kind: kind.unwrap_or_default(),
+            body,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -80,13 +98,16 @@ impl Api {
 
     /// The first connection of a customer, once it has a status.
     pub async fn connection(&self, customer: &str) -> Value {
-        let answer = self.get(&format!("/v1/customers/{customer}/connections")).await;
+        let answer = self
+            .get(&format!("/v1/customers/{customer}/connections"))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["connections"][0].clone()
     }
 
     pub async fn scores(&self, customer: &str) -> Answer {
-        self.get(&format!("/v1/customers/{customer}/scores?purpose=advice")).await
+        self.get(&format!("/v1/customers/{customer}/scores?purpose=advice"))
+            .await
     }
 }
 
@@ -112,7 +133,9 @@ impl World {
 pub async fn walk_to_bank(person: &mut Person, journey_url: &str) -> Page {
     let page = person.open(journey_url).await;
     let page = person.submit(&page.link("/continue"), &[]).await;
-    let page = person.submit(&page.link("/bank"), &[("institution", "sandbox-bank")]).await;
+    let page = person
+        .submit(&page.link("/bank"), &[("institution", "sandbox-bank")])
+        .await;
     assert_eq!(page.inputs("purpose").len(), 2, "{}", page.html);
     let both = [("purpose", "advice"), ("purpose", "quote")];
     let page = person.submit(&page.link("/purposes"), &both).await;
@@ -134,14 +157,20 @@ pub async fn decide(person: &mut Person, approval: &Page, decision: &str) -> url
     let accounts = approval.inputs("account");
     let mut fields = vec![("decision", decision), ("sca", "123456")];
     fields.extend(accounts.iter().map(|account| ("account", account.as_str())));
-    person.submit_and_hold(&approval.link("/approval/"), &fields).await
+    person
+        .submit_and_hold(&approval.link("/approval/"), &fields)
+        .await
 }
 
 /// Looks at the progress page until it says something else than "wait".
 pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
     let (started, mut page) = (Instant::now(), progress);
     while page.html.contains("http-equiv=\"refresh\"") {
-        assert!(started.elapsed() < Duration::from_secs(60), "still waiting: {}", page.html);
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "still waiting: {}",
+            page.html
+        );
         tokio::time::sleep(Duration::from_millis(150)).await;
         page = person.open(page.url.as_str()).await;
     }
@@ -152,8 +181,11 @@ pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
 pub async fn connect(api: &Api, customer: &str, login: &str) -> Page {
     let consent = api.open_consent(customer).await;
     let mut person = Person::new();
-    let login_page =
-        walk_to_bank(&mut person, consent["journey_url"].as_str().expect("a link")).await;
+    let login_page = walk_to_bank(
+        &mut person,
+        consent["journey_url"].as_str().expect("a link"),
+    )
+    .await;
     let back = approve(&mut person, &login_page, login).await;
     let progress = person.open(back.as_str()).await;
     wait_for_ending(&mut person, progress).await

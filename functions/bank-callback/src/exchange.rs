@@ -1,14 +1,13 @@
 //! From a code to a connection that stands, in steps that each survive a crash.
 
 use passerelle_aws::Error;
-use passerelle_aws::authorisations::{ClaimedAttempt, Completion, ExchangedAttempt};
+use passerelle_aws::authorisations::{ClaimedAttempt, Completion, ExchangedAttempt, ParkedReturn};
 use passerelle_aws::table::Digest;
 use passerelle_banks::{Access, AttemptSecrets, BankConsent, BankError, OpenToken};
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::FailureReason;
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_domain::consent::{Consent, ConsentEvent, ConsentState};
-use passerelle_domain::private::Private;
 use passerelle_runtime::{Correlation, Problem, Visitor, Work};
 
 use crate::{BankCallback, pages};
@@ -16,9 +15,8 @@ use crate::{BankCallback, pages};
 /// What a browser brought back.
 pub(crate) struct Returned {
     pub(crate) state: Digest,
-    /// The code, unless it was parked with the attempt before.
-    pub(crate) code: Option<Private>,
-    pub(crate) issuer: Option<String>,
+    /// The code and its issuer, unless they were parked with the attempt before.
+    pub(crate) answer: Option<ParkedReturn>,
 }
 
 impl BankCallback {
@@ -58,15 +56,15 @@ impl BankCallback {
     ) -> Result<Option<ExchangedAttempt>, Problem> {
         let now = self.clock.now();
         let attempt = &claimed.authorisation;
-        let code = returned.code.as_ref().or(claimed.parked_code.as_ref());
-        let result = match code {
-            Some(code) => {
+        let answer = returned.answer.as_ref().or(claimed.parked.as_ref());
+        let result = match answer {
+            Some(answer) => {
                 let connector = self
                     .banks
                     .connector(&attempt.institution)
                     .map_err(bank_refused)?;
                 let secrets = AttemptSecrets::from_bytes(&claimed.secrets).map_err(bank_refused)?;
-                let issuer = returned.issuer.as_deref();
+                let (code, issuer) = (&answer.code, answer.issuer.as_deref());
                 connector
                     .exchange_code(&secrets, code, issuer, &correlation.0, now)
                     .await

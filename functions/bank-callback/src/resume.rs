@@ -52,8 +52,7 @@ pub(crate) async fn resume(
         AuthorisationStatus::Returned { .. } => {
             let returned = Returned {
                 state,
-                code: None,
-                issuer: None,
+                answer: None,
             };
             callback.connect(returned, &visitor, &correlation).await?;
         }

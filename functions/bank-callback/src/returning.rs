@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use passerelle_aws::Error;
+use passerelle_aws::authorisations::ParkedReturn;
 use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::{Authorisation, Callback, UnverifiedCallback};
 use passerelle_domain::ids::InstitutionId;
-use passerelle_domain::private::Private;
 use passerelle_runtime::{Browser, Code, Correlation, OwnAddress, Path, Problem, Query, Visitor};
 
 use crate::exchange::Returned;
@@ -39,15 +39,15 @@ pub(crate) async fn from_bank(
         Callback::Code { .. } if !attempt.is_claimable(now) => {
             callback.onward(&attempt, same_browser, &visitor, now).await
         }
-        Callback::Code { code, .. } if !same_browser => {
-            callback.park(&attempt, &state, &code, now).await?;
+        Callback::Code { code, issuer, .. } if !same_browser => {
+            let returned = ParkedReturn { code, issuer };
+            callback.park(&attempt, &state, &returned, now).await?;
             Ok(pages::back_to_first_browser(visitor.locale))
         }
         Callback::Code { code, issuer, .. } => {
             let returned = Returned {
                 state,
-                code: Some(code),
-                issuer,
+                answer: Some(ParkedReturn { code, issuer }),
             };
             callback.connect(returned, &visitor, &correlation).await?;
             callback.onward(&attempt, true, &visitor, now).await
@@ -95,10 +95,10 @@ impl BankCallback {
         &self,
         attempt: &Authorisation,
         state: &Digest,
-        code: &Private,
+        returned: &ParkedReturn,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        match self.store.park_code(attempt, state, code, now).await {
+        match self.store.park_return(attempt, state, returned, now).await {
             Ok(()) | Err(Error::Conflict) => Ok(()),
             Err(error) => Err(pages::refused(error)),
         }

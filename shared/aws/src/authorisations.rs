@@ -13,6 +13,7 @@ use passerelle_domain::call_budget::AttendedPsu;
 use passerelle_domain::consent::Consent;
 use passerelle_domain::ids::{ClientId, ConsentId, CustomerReference};
 use passerelle_domain::private::Private;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::attributes::{Item, bytes, get_bytes, get_json, get_text, json, moment, number, text};
@@ -32,8 +33,17 @@ pub struct ClaimedAttempt {
     pub authorisation: Authorisation,
     /// What the connector asked to remember when the attempt started.
     pub secrets: Zeroizing<Vec<u8>>,
-    /// The code, when the bank answered in another browser before.
-    pub parked_code: Option<Private>,
+    /// What the bank answered in another browser before, if it did.
+    pub parked: Option<ParkedReturn>,
+}
+
+/// A return from the bank that waits for the person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedReturn {
+    /// The authorisation code.
+    pub code: Private,
+    /// The issuer that answered (RFC 9207), where it said so.
+    pub issuer: Option<String>,
 }
 
 /// An attempt whose code was exchanged but whose connection does not stand yet.
@@ -103,19 +113,21 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps the code of a return that came in another browser until the person confirms.
+    /// Keeps a return that came in another browser until the person confirms.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the attempt is past that point.
-    pub async fn park_code(
+    pub async fn park_return(
         &self,
         authorisation: &Authorisation,
         state: &Digest,
-        code: &Private,
+        returned: &ParkedReturn,
         now: Timestamp,
     ) -> Result<(), Error> {
         let key = self.key_of(authorisation, now).await?;
-        let sealed = key.seal(&place(authorisation, "code"), code.expose().as_bytes())?;
+        let plain =
+            Zeroizing::new(serde_json::to_vec(returned).map_err(|_| Error::Unreadable("return"))?);
+        let sealed = key.seal(&place(authorisation, "return"), &plain)?;
         let status = AuthorisationStatus::Returned { at: now };
         self.table
             .move_attempt(
@@ -150,18 +162,18 @@ impl Store {
             &place(&authorisation, "attempt"),
             get_bytes(&item, "secrets")?,
         )?;
-        let parked_code = match item.get("code") {
-            None => None,
-            Some(_) => {
-                let code = key.open(&place(&authorisation, "code"), get_bytes(&item, "code")?)?;
-                let code = std::str::from_utf8(&code).map_err(|_| Error::Unreadable("code"))?;
-                Some(Private::new(code))
+        let parked = match item.contains_key("code") {
+            false => None,
+            true => {
+                let plain =
+                    key.open(&place(&authorisation, "return"), get_bytes(&item, "code")?)?;
+                Some(serde_json::from_slice(&plain).map_err(|_| Error::Unreadable("return"))?)
             }
         };
         Ok(ClaimedAttempt {
             authorisation,
             secrets,
-            parked_code,
+            parked,
         })
     }
 
