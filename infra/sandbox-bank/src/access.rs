@@ -9,7 +9,7 @@ use crate::bank_day;
 use crate::consent::{BankConsent, ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
 use crate::ledger::LedgerAccount;
-use crate::people::Behaviour;
+use crate::people::{Behaviour, Quirk};
 use crate::state::{COUNTING_WINDOW, IssuedAccess, SecretDigest};
 
 /// Why nothing is read.
@@ -75,8 +75,9 @@ pub(crate) struct GrantedAccess {
     /// The accounts the person opened, as of today.
     pub(crate) accounts: Vec<LedgerAccount>,
     pub(crate) behaviour: Behaviour,
+    pub(crate) quirk: Option<Quirk>,
     /// Whether the person is there (`PSU-IP-Address`).
-    attended: bool,
+    pub(crate) attended: bool,
 }
 
 impl GrantedAccess {
@@ -143,6 +144,7 @@ impl GrantedAccess {
             extended_history: issued.extended_history,
             accounts,
             behaviour: member.behaviour,
+            quirk: member.quirk,
             attended: headers.contains_key("psu-ip-address"),
             consent,
         })

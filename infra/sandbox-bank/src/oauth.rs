@@ -19,6 +19,7 @@ use crate::bank::Bank;
 use crate::consent::{ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
 use crate::pages::PageRefusal;
+use crate::people::Quirk;
 use crate::state::{
     ACCESS_LIFETIME, CODE_LIFETIME, IssuedAccess, IssuedCode, IssuedRefresh, SecretDigest,
     State as Memory, Visit,
@@ -179,7 +180,8 @@ pub(crate) fn approve(
     let issued = bank.change(|state| {
         state.visits.remove(id);
         let dialect = state.consents.get(&visit.consent)?.dialect;
-        if dialect != Dialect::BerlinGroup {
+        let odd = bank.member(&person).and_then(|member| member.quirk);
+        if dialect != Dialect::BerlinGroup || odd == Some(Quirk::Q38) {
             supersede(state, dialect, &person, &visit.client_id);
         }
         let consent = state.consents.get_mut(&visit.consent)?;
@@ -244,6 +246,8 @@ pub(crate) enum TokenRefusal {
     InvalidRequest,
     InvalidGrant,
     UnsupportedGrantType,
+    /// The server fails after it acted (Q32).
+    Failure,
     State(SandboxError),
 }
 
@@ -259,6 +263,7 @@ impl IntoResponse for TokenRefusal {
             Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::InvalidGrant => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
             Self::State(error) => {
                 tracing::error!(%error, "the sandbox bank could not write its state");
                 (StatusCode::INTERNAL_SERVER_ERROR, "server_error")
@@ -371,11 +376,29 @@ fn spend_refresh_token(
         })?
         .ok_or(TokenRefusal::InvalidGrant)?;
     let sound = !issued.used && request.client_id.as_deref() == Some(issued.client_id.as_str());
+    match quirk_behind(bank, &issued.consent) {
+        Some(Quirk::Q31) => return Err(TokenRefusal::InvalidGrant),
+        Some(Quirk::Q32) if sound => return Err(TokenRefusal::Failure),
+        _ => {}
+    }
     Ok(Granted {
         consent: granted_consent(bank, issued.consent, dialect, sound)?,
         extended_history: false,
         kept_refresh_token: (!rotates).then(|| token.clone()),
     })
+}
+
+fn quirk_behind(bank: &Bank, consent: &str) -> Option<Quirk> {
+    let status = bank.look(|state| {
+        state
+            .consents
+            .get(consent)
+            .map(|found| found.status.clone())
+    });
+    match status {
+        Some(ConsentStatus::Valid { person, .. }) => bank.member(&person)?.quirk,
+        _ => None,
+    }
 }
 
 /// Tokens are given for a valid consent of the same dialect only.

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::access::GrantedAccess;
 use crate::bank::Bank;
+use crate::berlin_group::quirks;
 use crate::ledger::{LedgerAccount, LedgerLine};
+use crate::people::Quirk;
 
 fn amount(amount: Amount) -> Value {
     json!({"currency": amount.currency.as_str(), "amount": amount.to_decimal()})
@@ -49,6 +51,9 @@ pub(crate) fn account(
     if with_balance {
         document.insert("balances".to_owned(), balances(account, bank.today()));
     }
+    if let Some(quirk) = access.quirk {
+        quirks::bend_account(quirk, &mut document, account.kind);
+    }
     Value::Object(document)
 }
 
@@ -85,7 +90,7 @@ pub(crate) fn balances(account: &LedgerAccount, today: Date) -> Value {
 }
 
 /// One movement. Members without a value are left out.
-pub(crate) fn transaction(line: &LedgerLine) -> Value {
+pub(crate) fn transaction(quirk: Option<Quirk>, line: &LedgerLine, position: usize) -> Value {
     let mut document = Map::from_iter([
         ("transactionId".to_owned(), json!(line.reference)),
         ("entryReference".to_owned(), json!(line.reference)),
@@ -117,6 +122,9 @@ pub(crate) fn transaction(line: &LedgerLine) -> Value {
         set("creditorId", other.creditor_id.clone());
         set("mandateId", other.mandate_id.clone());
         set("endToEndId", other.end_to_end_id.clone());
+    }
+    if let Some(quirk) = quirk {
+        quirks::bend_transaction(quirk, &mut document, line, position);
     }
     Value::Object(document)
 }

@@ -2,6 +2,7 @@
 
 mod consents;
 mod documents;
+mod quirks;
 mod refusal;
 mod request_id;
 mod window;
@@ -21,7 +22,7 @@ use crate::bank::Bank;
 use crate::berlin_group::refusal::Refusal;
 use crate::berlin_group::window::{PAGE_LENGTH, Window};
 use crate::ledger::LedgerAccount;
-use crate::people::Behaviour;
+use crate::people::{Behaviour, Quirk};
 
 /// The façade's routes.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
@@ -42,13 +43,17 @@ fn granted(bank: &Bank, headers: &HeaderMap) -> Result<GrantedAccess, Refusal> {
     let id = headers
         .get("consent-id")
         .and_then(|value| value.to_str().ok());
-    match id {
-        Some(id) => Ok(GrantedAccess::of_consent(bank, headers, id)?),
+    let access = match id {
+        Some(id) => GrantedAccess::of_consent(bank, headers, id)?,
         None if headers.contains_key("authorization") => {
-            Err(Refusal::Format("Consent-ID is missing"))
+            return Err(Refusal::Format("Consent-ID is missing"));
         }
-        None => Err(Refusal::TokenMissing),
+        None => return Err(Refusal::TokenMissing),
+    };
+    if access.quirk == Some(Quirk::Q51) && !access.attended {
+        return Err(Refusal::PsuHeaderMissing);
     }
+    Ok(access)
 }
 
 async fn nowhere() -> Refusal {
@@ -138,19 +143,25 @@ fn page(
     resource: &str,
     window: &Window,
 ) -> Value {
+    let unfiltered = access.quirk == Some(Quirk::Q27);
     let booked: Vec<_> = account
         .booked
         .iter()
         .rev()
         .filter(|_| window.status.wants_booked())
-        .filter(|line| line.booking_date.is_some_and(|day| window.holds(day)))
+        .filter(|line| unfiltered || line.booking_date.is_some_and(|day| window.holds(day)))
+        .flat_map(|line| {
+            let times = 1 + usize::from(quirks::is_doubled(access.quirk, line));
+            std::iter::repeat_n(line, times)
+        })
         .collect();
     let length = page_length(access.behaviour);
     let mut shown: Vec<Value> = booked
         .iter()
+        .enumerate()
         .skip(window.offset)
         .take(length)
-        .map(|line| documents::transaction(line))
+        .map(|(position, line)| documents::transaction(access.quirk, line, position))
         .collect();
     if access.behaviour == Behaviour::UnreadableAmount
         && let Some(Value::Object(first)) = shown.first_mut()
@@ -186,7 +197,12 @@ fn page(
         }
         // Pending lines come once, with the first page.
         if window.status.wants_pending() && window.offset == 0 {
-            let pending = account.pending.iter().map(documents::transaction).collect();
+            let pending = account
+                .pending
+                .iter()
+                .enumerate()
+                .map(|(position, line)| documents::transaction(access.quirk, line, position))
+                .collect();
             report.insert("pending".to_owned(), Value::Array(pending));
         }
     }

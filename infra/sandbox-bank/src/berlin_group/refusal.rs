@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     ServiceInvalid(&'static str),
     /// Older than what is served after the first minutes.
     PeriodInvalid,
+    /// The person's address is demanded with every read (Q51).
+    PsuHeaderMissing,
     /// No token.
     TokenMissing,
     /// A token nobody gave.
@@ -75,6 +77,11 @@ impl IntoResponse for Refusal {
                 bad,
                 "PERIOD_INVALID",
                 "more than 90 days back is served in the first 15 minutes only",
+            ),
+            Self::PsuHeaderMissing => refuse(
+                bad,
+                "PSU_HEADER_NOT_PROVIDED",
+                "PSU-IP-Address is demanded with every read",
             ),
             Self::TokenMissing => refuse(unauthorised, "TOKEN_UNKNOWN", "no bearer token"),
             Self::TokenUnknown => refuse(unauthorised, "TOKEN_UNKNOWN", "unknown access token"),

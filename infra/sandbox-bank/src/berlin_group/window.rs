@@ -12,6 +12,7 @@ use crate::bank::Bank;
 use crate::berlin_group::refusal::Refusal;
 use crate::consent::{FULL_HISTORY_TIME, HISTORY_DAYS};
 use crate::ledger::LedgerAccount;
+use crate::people::Quirk;
 
 /// Movements on one page.
 pub(crate) const PAGE_LENGTH: usize = 100;
@@ -100,6 +101,9 @@ impl Window {
                 BookingStatus::read(text).ok_or(Refusal::Format("bookingStatus is unknown"))?
             }
         };
+        if access.quirk == Some(Quirk::Q26) && status == BookingStatus::Both {
+            return Err(Refusal::NotSupported("bookingStatus=both is not supported"));
+        }
         let today = bank.today();
         let from = read_day(parameters, "dateFrom")?;
         let to = read_day(parameters, "dateTo")?.unwrap_or(today);

@@ -74,6 +74,7 @@ impl Behaviour {
             login: self.login().to_owned(),
             name: format!("Cas d'essai {}", self.login()),
             description: self.description().to_owned(),
+            test_case: true,
         }
     }
 }

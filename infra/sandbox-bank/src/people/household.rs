@@ -42,6 +42,7 @@ impl Household {
             login: self.login.clone(),
             name: self.name.to_owned(),
             description: self.description.to_owned(),
+            test_case: false,
         }
     }
 

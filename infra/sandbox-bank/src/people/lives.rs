@@ -26,22 +26,30 @@ pub(crate) fn all() -> Vec<Household> {
     vec![camille(), amina(), lucas(), jeanne(), karim()]
 }
 
-/// An ordinary account behind a bank that misbehaves: enough movements for a second page.
-pub(crate) fn of_a_misbehaving_bank(login: &str) -> Household {
+/// An ordinary life behind a bank that is not: enough movements for a second page.
+pub(crate) fn of_a_test_case(login: &str) -> Household {
     let salary = transfer_in(
         "VIR SEPA SALAIRE ESSAI SARL",
         "ESSAI SARL",
         28,
         190_000..=190_000,
     );
+    let set_aside = transfer_out("VIR VERS LIVRET A", "CAS D'ESSAI", 29, -20_000..=-20_000);
     Household {
         login: login.to_owned(),
         name: "Cas d'essai",
         description: "",
-        accounts: vec![current_account(
-            120_000,
-            [vec![salary], daily_life(1)].concat(),
-        )],
+        accounts: vec![
+            current_account(120_000, [vec![salary, set_aside], daily_life(1)].concat()),
+            savings(
+                "livret-a",
+                "Livret A",
+                300_000,
+                "VIR DE COMPTE COURANT",
+                29,
+                20_000..=20_000,
+            ),
+        ],
     }
 }
 

@@ -6,6 +6,7 @@ mod flow;
 mod household;
 mod lives;
 mod persona;
+mod quirk;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use crate::ledger::LedgerAccount;
 pub(crate) use crate::people::behaviour::Behaviour;
 use crate::people::household::Household;
 use crate::people::persona::Persona;
+pub(crate) use crate::people::quirk::Quirk;
 
 /// The password of everybody: this is a sandbox.
 pub(crate) const PASSWORD: &str = "sandbox";
@@ -29,6 +31,8 @@ pub struct Person {
     pub name: String,
     /// What makes them worth connecting, in French.
     pub description: String,
+    /// Whether they exist to show what a bank does wrong.
+    pub test_case: bool,
 }
 
 /// A person and their money.
@@ -36,7 +40,19 @@ pub struct Person {
 pub(crate) struct Member {
     pub(crate) person: Person,
     pub(crate) behaviour: Behaviour,
+    pub(crate) quirk: Option<Quirk>,
     money: Money,
+}
+
+impl Member {
+    fn ordinary(person: Person, money: Money) -> Self {
+        Self {
+            person,
+            behaviour: Behaviour::Ordinary,
+            quirk: None,
+            money,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -63,29 +79,33 @@ impl Population {
     ) -> Result<Self, SandboxError> {
         let mut members: Vec<Member> = lives::all()
             .into_iter()
-            .map(|household| Member {
-                person: household.person(),
-                behaviour: Behaviour::Ordinary,
-                money: Money::Household(household),
-            })
+            .map(|life| Member::ordinary(life.person(), Money::Household(life)))
             .collect();
         if let Some(folder) = personae {
-            members.extend(Persona::import(folder)?.into_iter().map(|persona| Member {
-                person: persona.person(),
-                behaviour: Behaviour::Ordinary,
-                money: Money::Persona(persona),
-            }));
+            members.extend(
+                Persona::import(folder)?
+                    .into_iter()
+                    .map(|persona| Member::ordinary(persona.person(), Money::Persona(persona))),
+            );
         }
         members.extend(Behaviour::ALL.into_iter().map(|behaviour| Member {
-            person: behaviour.person(),
             behaviour,
-            money: Money::Household(lives::of_a_misbehaving_bank(behaviour.login())),
+            ..Self::test_case(behaviour.person())
+        }));
+        members.extend(Quirk::all().map(|quirk| Member {
+            quirk: Some(quirk),
+            ..Self::test_case(quirk.person())
         }));
         Ok(Self {
             seed,
             opened_on,
             members,
         })
+    }
+
+    fn test_case(person: Person) -> Member {
+        let life = lives::of_a_test_case(&person.login);
+        Member::ordinary(person, Money::Household(life))
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {

@@ -132,6 +132,7 @@ impl Persona {
                 "persona importée : {} compte(s), {lines} opérations",
                 self.accounts.len()
             ),
+            test_case: false,
         }
     }
 

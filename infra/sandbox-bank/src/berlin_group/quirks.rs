@@ -1,0 +1,173 @@
+//! How an oddity changes the façade's documents.
+
+use serde_json::{Map, Value, json};
+
+use crate::ledger::{LedgerAccountKind, LedgerLine};
+use crate::people::Quirk;
+
+/// The width formats cut text at.
+const CUT: usize = 35;
+
+/// Changes one movement.
+pub(crate) fn bend_transaction(
+    quirk: Quirk,
+    document: &mut Map<String, Value>,
+    line: &LedgerLine,
+    position: usize,
+) {
+    let pending = line.booking_date.is_none();
+    let mut set = |name: &str, value: Value| {
+        document.insert(name.to_owned(), value);
+    };
+    match quirk {
+        Quirk::Q01 | Quirk::Q08 => drop_ids(document),
+        Quirk::Q02 => set_ids(document, " "),
+        Quirk::Q03 if line.transaction_date.is_some() => set_ids(document, "NOTPROVIDED"),
+        Quirk::Q04 if pending => set_ids(document, "0"),
+        Quirk::Q05 => set_ids(document, &(amount_digits(line) % 7).to_string()),
+        Quirk::Q06 if pending => set_ids(document, &format!("P{}", line.reference)),
+        Quirk::Q18 => match position % 4 {
+            0 => set("remittanceInformationUnstructured", json!([line.label])),
+            1 => set(
+                "remittanceInformationUnstructured",
+                json!({"text": line.label}),
+            ),
+            2 => {
+                set("remittanceInformationUnstructured", json!("-"));
+                set("remittanceInformationUnstructuredArray", json!([]));
+                set("additionalInformation", json!(line.label));
+            }
+            _ => {}
+        },
+        Quirk::Q19 => {
+            let whole = format!("{} REFERENCE CLIENT ET DATE D'ECHEANCE", line.label);
+            let letters: Vec<char> = whole.chars().collect();
+            let pieces: Vec<String> = letters
+                .chunks(CUT)
+                .map(|piece| piece.iter().collect())
+                .collect();
+            document.remove("remittanceInformationUnstructured");
+            document.insert(
+                "remittanceInformationUnstructuredArray".to_owned(),
+                json!(pieces),
+            );
+        }
+        Quirk::Q20 => {
+            for name in [
+                "remittanceInformationUnstructured",
+                "creditorName",
+                "debtorName",
+            ] {
+                document.remove(name);
+            }
+            document.insert("additionalInformation".to_owned(), json!(line.label));
+        }
+        Quirk::Q21 => set(
+            "remittanceInformationUnstructured",
+            json!(format!("{} EndToEndID: NOTPROVIDED", line.label)),
+        ),
+        Quirk::Q22 => {
+            let day = line.booking_date.map(|day| json!(day.to_string()));
+            document.remove("bookingDate");
+            document.remove("valueDate");
+            if let Some(day) = day {
+                document.insert("transactionDate".to_owned(), day);
+            }
+        }
+        Quirk::Q47 => {
+            for name in ["bookingDate", "valueDate", "transactionDate"] {
+                if let Some(Value::String(day)) = document.get_mut(name) {
+                    day.push_str("T00:00:00+02:00");
+                }
+            }
+        }
+        Quirk::Q50 => bend_amount(document, line, position),
+        Quirk::Q03
+        | Quirk::Q04
+        | Quirk::Q06
+        | Quirk::Q26
+        | Quirk::Q27
+        | Quirk::Q31
+        | Quirk::Q32
+        | Quirk::Q38
+        | Quirk::Q41
+        | Quirk::Q42
+        | Quirk::Q46
+        | Quirk::Q51 => {}
+    }
+}
+
+/// Whether a booked line is served a second time: two real, equal payments (Q08).
+pub(crate) fn is_doubled(quirk: Option<Quirk>, line: &LedgerLine) -> bool {
+    quirk == Some(Quirk::Q08) && amount_digits(line).is_multiple_of(5)
+}
+
+fn amount_digits(line: &LedgerLine) -> u64 {
+    line.amount.minor.unsigned_abs()
+}
+
+fn drop_ids(document: &mut Map<String, Value>) {
+    document.remove("transactionId");
+    document.remove("entryReference");
+}
+
+fn set_ids(document: &mut Map<String, Value>, id: &str) {
+    for name in ["transactionId", "entryReference"] {
+        document.insert(name.to_owned(), json!(id));
+    }
+}
+
+/// `-12.5` in quotes, or the bare number: the same amount in other clothes.
+fn bend_amount(document: &mut Map<String, Value>, line: &LedgerLine, position: usize) {
+    let decimal = line.amount.to_decimal();
+    let amount = if position.is_multiple_of(2) {
+        decimal
+            .parse::<serde_json::Number>()
+            .map_or_else(|_| json!(decimal), Value::Number)
+    } else {
+        json!(decimal.strip_suffix('0').unwrap_or(&decimal))
+    };
+    document.insert(
+        "transactionAmount".to_owned(),
+        json!({"amount": amount, "currency": "EUR"}),
+    );
+}
+
+/// Changes one account of the list.
+pub(crate) fn bend_account(
+    quirk: Quirk,
+    document: &mut Map<String, Value>,
+    kind: LedgerAccountKind,
+) {
+    match quirk {
+        Quirk::Q41 => {
+            document.remove("iban");
+            if kind == LedgerAccountKind::Savings {
+                document.insert("status".to_owned(), json!("deleted"));
+            }
+        }
+        Quirk::Q42 => {
+            document.insert("iban".to_owned(), json!("374500XXXXXX007"));
+        }
+        Quirk::Q46 => {
+            if let Some(Value::Array(balances)) = document.get_mut("balances") {
+                bend_balances(balances);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The booked balance hides behind the bank's own type; a better-named one includes a credit limit.
+fn bend_balances(balances: &mut Vec<Value>) {
+    let limit = json!({
+        "balanceType": "closingBooked",
+        "balanceAmount": {"currency": "EUR", "amount": "99999.00"},
+        "creditLimitIncluded": true,
+    });
+    balances.truncate(1);
+    if let Some(Value::Object(booked)) = balances.first_mut() {
+        booked.insert("balanceType".to_owned(), json!("information"));
+    }
+    balances.insert(0, limit);
+}
