@@ -15,6 +15,7 @@ mod bad_input;
 mod binaries;
 mod bootstrap;
 mod dependencies;
+mod figures;
 mod fixtures;
 mod gatekeeper;
 mod house;
