@@ -1,5 +1,7 @@
 //! What the template lets each function do, and what it lets nobody do.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::template::{Template, logical_id_behind};
@@ -38,6 +40,30 @@ fn granted(template: &Template) -> Vec<(String, Value)> {
                 .collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// What a role may do: an action and, by its name in the template, what it may be done to. An index
+/// is `Table/index/due`.
+pub fn of_role(template: &Template, role: &str) -> BTreeSet<(String, String)> {
+    let mut allowed = BTreeSet::new();
+    for (whose, statement) in granted(template) {
+        if whose != role {
+            continue;
+        }
+        for action in actions(&statement) {
+            for resource in resources(&statement) {
+                allowed.insert((action.to_owned(), target(resource)));
+            }
+        }
+    }
+    allowed
+}
+
+fn target(resource: &Value) -> String {
+    match resource.get("!Sub").and_then(Value::as_str) {
+        Some(index) => index.replace("${", "").replace(".Arn}", ""),
+        None => logical_id_behind(resource),
+    }
 }
 
 #[test]
@@ -125,7 +151,6 @@ fn every_function_has_a_role_of_its_own_that_only_lambda_may_take() {
 #[test]
 fn a_function_may_reach_exactly_the_tables_keys_and_queues_its_settings_name() {
     let template = Template::read();
-    let granted = granted(&template);
     let named_by = [
         ("TABLE_NAME", "Table"),
         ("KEYS_TABLE_NAME", "KeysTable"),
@@ -134,25 +159,13 @@ fn a_function_may_reach_exactly_the_tables_keys_and_queues_its_settings_name() {
         ("SCORING_QUEUE_URL", "ScoringQueue"),
     ];
     for function in template.functions() {
-        let reached: Vec<String> = granted
-            .iter()
-            .filter(|(role, _)| *role == function.role)
-            .flat_map(|(_, statement)| resources(statement))
-            .map(
-                |resource| match resource.get("!Sub").and_then(Value::as_str) {
-                    Some(index) => index
-                        .trim_start_matches("${")
-                        .split('.')
-                        .next()
-                        .unwrap_or_default()
-                        .to_owned(),
-                    None => logical_id_behind(resource),
-                },
-            )
+        let reached: BTreeSet<String> = of_role(&template, &function.role)
+            .into_iter()
+            .filter_map(|(_, target)| target.split('/').next().map(str::to_owned))
             .collect();
         for (variable, resource) in named_by {
             let known = function.variables.contains(variable) || function.queues.contains(resource);
-            let allowed = reached.iter().any(|reached| reached == resource);
+            let allowed = reached.contains(resource);
             assert_eq!(
                 known, allowed,
                 "{}: {variable} is set or consumed ({known}), {resource} is allowed ({allowed})",
