@@ -365,6 +365,27 @@ impl Lexicon {
             });
             self.add_phrase(phrase, Meaning::Keyword(index));
         }
+        self.read_first_names()
+    }
+
+    /// A first name tells a transfer between persons, in both directions.
+    fn read_first_names(&mut self) -> Result<(), MalformedTable> {
+        const SENT: u8 = 76;
+        const RECEIVED: u8 = 72;
+        for row in table::rows("first_names.csv", include_str!("../data/first_names.csv")) {
+            let phrase = row.required(0)?;
+            for (scope, confidence) in [(Scope::Out, SENT), (Scope::In, RECEIVED)] {
+                let index = self.keywords.len();
+                self.keywords.push(Keyword {
+                    name: "first_names.csv".to_owned(),
+                    sign: Sign::Any,
+                    scope,
+                    category: Category::TransferPerson,
+                    confidence,
+                });
+                self.add_phrase(phrase, Meaning::Keyword(index));
+            }
+        }
         Ok(())
     }
 

@@ -25,11 +25,11 @@ fn statements_are_read_to_the_cent() {
     let statements = cfonb::read(&text).unwrap();
     assert_eq!(statements.len(), 2);
     let first = &statements[0];
-    assert_eq!(first.opening, (Date::constant(2019, 5, 15), -190_40));
-    assert_eq!(first.closing, (Date::constant(2019, 5, 16), -241_21));
+    assert_eq!(first.opening, (Date::constant(2019, 5, 15), -19_040));
+    assert_eq!(first.closing, (Date::constant(2019, 5, 16), -24_121));
     assert!(first.is_balanced());
     let debit = &first.movements[0];
-    assert_eq!(debit.minor, -32_21);
+    assert_eq!(debit.minor, -3_221);
     assert_eq!(debit.operation_code, "B1");
     assert_eq!(debit.label.expose(), "PRLV SEPA TEST CABINET");
     assert_eq!(
@@ -43,7 +43,7 @@ fn statements_are_read_to_the_cent() {
         "REFERENCE"
     );
     let second = &statements[1];
-    assert_eq!(second.movements[0].minor, 97_49);
+    assert_eq!(second.movements[0].minor, 9_749);
 }
 
 #[test]

@@ -97,11 +97,7 @@ impl Tally {
 
 /// In thousandths.
 fn share(part: u32, whole: u32) -> u32 {
-    if whole == 0 {
-        1_000
-    } else {
-        part * 1_000 / whole
-    }
+    (part * 1_000).checked_div(whole).unwrap_or(1_000)
 }
 
 fn f1(lines: &[&Golden], leaf: Category) -> u32 {

@@ -11,6 +11,8 @@
 
 mod cfonb;
 mod golden;
+mod lines;
+mod lives;
 #[path = "../support/persona.rs"]
 mod persona;
 mod personae;

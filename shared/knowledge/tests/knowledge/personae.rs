@@ -176,7 +176,7 @@ fn archibald_is_fragile_and_gambling_is_not_the_reason() {
 }
 
 #[test]
-fn harry_carries_six_credits_and_too_many_charges() {
+fn harry_carries_five_credits_and_too_many_charges() {
     let Some(history) = history("harry_potter") else {
         return;
     };

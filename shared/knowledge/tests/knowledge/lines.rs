@@ -1,0 +1,216 @@
+//! Single lines: structured fields, invariances, corrections, and no text that hurts.
+
+use passerelle_domain::Date;
+use passerelle_domain::ids::TransactionId;
+use passerelle_domain::money::Amount;
+use passerelle_domain::private::Private;
+use passerelle_domain::transaction::Transaction;
+use passerelle_knowledge::{
+    Category, Corrections, Operation, Sensitivity, Stage, enrich, is_sensitive, sensitivity_of,
+};
+use proptest::prelude::*;
+
+use crate::persona;
+
+fn line(cents: i64, label: &str) -> Transaction {
+    persona::transaction(
+        TransactionId::from_entropy([7; 16]),
+        Date::constant(2026, 6, 15),
+        Amount::eur(cents),
+        label,
+    )
+}
+
+#[test]
+fn a_creditor_identifier_speaks_before_the_label() {
+    let known = enrich(&Transaction {
+        creditor_id: Some("FR83ABC459654".to_owned()),
+        ..line(-2_999, "PRLV SEPA 0099 REF 1234")
+    });
+    assert_eq!(known.category, Category::TelecomInternet);
+    assert_eq!(known.stage, Stage::CreditorIdentifier);
+    assert_eq!(known.merchant.as_deref(), Some("Free"));
+    let inside = enrich(&line(
+        -9_000,
+        "PRLV SEPA FINANCES ID EMETTEUR/FR46ZZZ005002 MDT/99",
+    ));
+    assert_eq!(inside.stage, Stage::CreditorIdentifier);
+    assert_eq!(inside.category, Category::TaxIncome);
+}
+
+#[test]
+fn a_bank_transaction_code_speaks_before_the_label() {
+    let coded = |code: &str, cents, label: &str| {
+        enrich(&Transaction {
+            bank_transaction_code: Some(code.to_owned()),
+            ..line(cents, label)
+        })
+    };
+    assert_eq!(
+        coded("PMNT-RCDT-SALA", 200_000, "VIR ACME").category,
+        Category::IncomeSalary
+    );
+    assert_eq!(
+        coded("PMNT-CCRD-CWDL", -6_000, "1234 PARIS").category,
+        Category::CashWithdrawal
+    );
+    assert_eq!(
+        coded("PMNT-RDDT-ESDD", -3_000, "EDF").operation,
+        Operation::DirectDebit
+    );
+    // The label is more precise than the code about the same family.
+    assert_eq!(
+        coded("PMNT-ICDT-ESCT", -3_000, "VIR INST LEO").operation,
+        Operation::InstantSent
+    );
+    assert_eq!(
+        coded("nonsense", -3_000, "PRLV SEPA EDF").operation,
+        Operation::DirectDebit
+    );
+}
+
+#[test]
+fn a_counterparty_name_is_read_with_the_label() {
+    let mut given = line(-4_200, "PRLV SEPA 12345678");
+    given.counterparty.name = Some(Private::new("Électricité de France"));
+    assert_eq!(enrich(&given).category, Category::HousingEnergy);
+}
+
+#[test]
+fn the_same_shop_takes_and_gives_back() {
+    assert_eq!(
+        enrich(&line(-3_000, "CARTE 12/06/26 DECATHLON")).category,
+        Category::LeisureSport
+    );
+    let back = enrich(&line(3_000, "CARTE 12/06/26 DECATHLON"));
+    assert_eq!(
+        (back.category, back.operation),
+        (Category::IncomeRefund, Operation::CardRefund)
+    );
+}
+
+#[test]
+fn protected_lines_are_recognised_and_say_nothing() {
+    let protected = [
+        (-1_850, "CB PHARMACIE DES HALLES"),
+        (-2_650, "CARTE X1234 DR MARTIN CARDIOLOGUE"),
+        (1_840, "VIR SEPA C.P.A.M. DES YVELINES 225350012345"),
+        (-1_500, "PRLV SEPA CFDT"),
+        (-2_000, "CB PAROISSE SAINT PAUL"),
+        (-3_000, "PRLV SEPA PARTI SOCIALISTE"),
+        (-4_500, "PRLV SEPA MEDECINS SANS FRONTIERES"),
+        (-6_000, "PRLV SEPA HARMONIE MUTUELLE"),
+        (-900, "CB PHIE LAFAYETTE"),
+        (-5_000, "CB LABORATOIRE BIOGROUP"),
+    ];
+    for (cents, label) in protected {
+        let given = line(cents, label);
+        assert!(is_sensitive(&given), "{label}");
+        let known = enrich(&given);
+        assert!(
+            known.cleaned.is_empty() && known.merchant.is_none(),
+            "{label}"
+        );
+        assert_eq!(known.stage, Stage::Sensitive, "{label}");
+        let stored = given.coarsened();
+        assert!(is_sensitive(&stored), "{label}");
+        assert_eq!(enrich(&stored).category, Category::Sensitive, "{label}");
+    }
+}
+
+#[test]
+fn ordinary_lines_are_not_hidden() {
+    let ordinary = [
+        (-3_000, "CB CARREFOUR CITY"),
+        (210_000, "VIR SEPA CHU DE NANTES PAIE"),
+        (-50_000, "VIREMENT EMIS LOYER"),
+        (-900, "CB MONOPRIX"),
+        (-2_500, "PRLV SEPA SANTEVET"),
+        (-4_000, "CB LA DROGUERIE"),
+    ];
+    for (cents, label) in ordinary {
+        assert!(!is_sensitive(&line(cents, label)), "{label}");
+    }
+}
+
+#[test]
+fn a_health_premium_is_told_from_care_paid_back() {
+    assert_eq!(
+        sensitivity_of(&line(-6_000, "PRLV SEPA MGEN")),
+        Sensitivity::HealthPremium
+    );
+    assert_eq!(
+        sensitivity_of(&line(6_000, "VIR SEPA MGEN")),
+        Sensitivity::Payee
+    );
+}
+
+#[test]
+fn a_correction_wins_and_is_remembered_for_the_payee() {
+    let mut corrections = Corrections::default();
+    let bought = line(-4_195, "CARTE X4567 FBH DISTRIBUTION");
+    corrections.correct_payee(&enrich(&bought), Category::FoodGroceries);
+    let again = line(-1_200, "CARTE X9999 FBH DISTRIBUTION CARTE NUMERO 641");
+    let known = corrections.apply(&again, enrich(&again));
+    assert_eq!(
+        (known.category, known.stage),
+        (Category::FoodGroceries, Stage::Correction)
+    );
+    let hidden = line(-1_200, "CB PHARMACIE DU CENTRE");
+    corrections.correct_line(hidden.id.clone(), Category::FoodGroceries);
+    assert_eq!(
+        corrections.apply(&hidden, enrich(&hidden)).category,
+        Category::Sensitive
+    );
+}
+
+#[test]
+fn a_label_of_a_megabyte_is_read() {
+    // Words that begin many phrases of the dictionaries, repeated: a quadratic reader would not end.
+    let long = "FRAIS VIREMENT LA BANQUE CARTE PRET ".repeat(30_000);
+    assert!(enrich(&line(-100, &long)).confidence <= 100);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_it_panic(
+        label in "\\PC{0,300}", name in proptest::option::of("\\PC{0,60}"), code in "\\PC{0,20}", cents: i64
+    ) {
+        let mut given = line(cents, &label);
+        given.counterparty.name = name.map(Private::new);
+        given.creditor_id = Some(code.clone());
+        given.bank_transaction_code = Some(code);
+        let known = enrich(&given);
+        prop_assert!(known.confidence <= 100);
+        prop_assert_eq!(&known, &enrich(&given));
+        prop_assert_eq!(is_sensitive(&given), known.stage == Stage::Sensitive);
+    }
+
+    #[test]
+    fn accents_and_case_never_change_the_answer(
+        words in proptest::collection::vec(
+            prop_oneof![
+                Just("prélèvement"), Just("carte"), Just("pâtisserie"), Just("École"), Just("loyer"),
+                Just("VIR"), Just("Crédit"), Just("assurance"), Just("maïf"), Just("12/06"),
+                Just("hôtel"), Just("péage"), Just("EDF"), Just("électricité"), Just("chèque")
+            ],
+            0..6,
+        ),
+        debit: bool,
+    ) {
+        let text = words.join(" ");
+        let plain: String = text
+            .chars()
+            .map(|symbol| match symbol {
+                'é' | 'è' => 'e', 'É' => 'E', 'â' => 'a', 'ô' => 'o', 'ï' => 'i', other => other,
+            })
+            .collect();
+        let cents = if debit { -5_000 } else { 5_000 };
+        let answer = enrich(&line(cents, &text));
+        prop_assert_eq!(&answer, &enrich(&line(cents, &text.to_uppercase())));
+        prop_assert_eq!(&answer, &enrich(&line(cents, &text.to_lowercase())));
+        prop_assert_eq!(&answer, &enrich(&line(cents, &plain)));
+    }
+}
