@@ -586,3 +586,35 @@ fn the_top_of_the_tree_is_the_one_of_the_plan() {
         assert!(known, "{top} is not in the plan of the house");
     }
 }
+
+#[test]
+fn the_api_description_lists_exactly_the_routes_a_program_may_call() {
+    let described: BTreeSet<String> = house::text("infra/openapi.yaml")
+        .lines()
+        .scan(String::new(), |path, line| {
+            let indent = line.len() - line.trim_start().len();
+            let name = line.trim().trim_end_matches(':').to_owned();
+            let is_method =
+                indent == 4 && ["get", "post", "delete", "put"].contains(&name.as_str());
+            if indent == 2 {
+                *path = name.clone();
+            }
+            Some(
+                (is_method && path.starts_with('/'))
+                    .then(|| format!("{} {path}", name.to_uppercase())),
+            )
+        })
+        .flatten()
+        .collect();
+    let served: BTreeSet<String> = Template::read()
+        .functions()
+        .into_iter()
+        .flat_map(|function| function.routes)
+        // The pages and the return from the bank are for browsers.
+        .filter(|route| route.contains(" /v1/") && !route.contains("/v1/callback/"))
+        .collect();
+    assert_eq!(
+        described, served,
+        "infra/openapi.yaml and template.yaml differ"
+    );
+}

@@ -4,6 +4,7 @@ mod access;
 mod bank;
 mod bank_day;
 mod berlin_group;
+mod command;
 mod consent;
 mod error;
 mod ledger;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use axum::Router;
 
 pub use crate::bank::{Bank, BankSettings, Clock};
+pub use crate::command::Command;
 pub use crate::error::SandboxError;
 pub use crate::people::Person;
 
