@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::Context;
 use passerelle_runtime::{Function, entropy};
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// A function with its limits.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub(crate) struct Lambda {
     pub(crate) arn: String,
     pub(crate) timeout: Duration,
     pub(crate) function: Function,
+    /// Closed when the suite ends: no call outlives it, as none outlives a killed process.
+    pub(crate) life: watch::Receiver<()>,
 }
 
 /// Why a call brought no answer. The function's own log says more.
@@ -33,7 +36,14 @@ impl Lambda {
     pub(crate) async fn invoke(&self, event: Value) -> Result<Value, InvocationError> {
         let context = self.context().ok_or(InvocationError::Failed)?;
         let function = self.function.clone();
-        let mut call = tokio::spawn(async move { function.answer(event, context).await });
+        let mut life = self.life.clone();
+        let mut call = tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                _ = life.changed() => Err("the suite ended".into()),
+                answer = function.answer(event, context) => answer,
+            }
+        });
         let Ok(ended) = tokio::time::timeout(self.timeout, &mut call).await else {
             call.abort();
             tracing::error!(

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use passerelle_runtime::{Clock, Environment};
 use sandbox_bank::{Bank, BankSettings, Person};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -72,6 +73,7 @@ pub struct Suite {
     template: Arc<Template>,
     bank: Arc<Bank>,
     tasks: JoinSet<()>,
+    _alive: watch::Sender<()>,
     _lock: Option<File>,
 }
 
@@ -108,7 +110,8 @@ impl Suite {
             functions = template.functions.len(),
             "starting the functions"
         );
-        let lambdas = lambdas(&template, &clock, &aws)?;
+        let (alive, life) = watch::channel(());
+        let lambdas = lambdas(&template, &clock, &aws, &life)?;
         let gateway = Arc::new(Gateway::new(
             &template.api,
             &lambdas,
@@ -146,6 +149,7 @@ impl Suite {
             template,
             bank,
             tasks,
+            _alive: alive,
             _lock: lock,
         })
     }
@@ -330,6 +334,7 @@ fn lambdas(
     template: &Template,
     clock: &Clock,
     aws: &EmbeddedAws,
+    life: &watch::Receiver<()>,
 ) -> Result<BTreeMap<String, Arc<Lambda>>, LocalError> {
     let clients = aws.clients();
     let mut lambdas = BTreeMap::new();
@@ -342,6 +347,7 @@ fn lambdas(
             arn: resource.arn.clone(),
             timeout: Duration::from_secs(resource.timeout_seconds),
             function: registry::build(resource, &environment, &clients)?,
+            life: life.clone(),
         };
         lambdas.insert(resource.logical_id.clone(), Arc::new(lambda));
     }

@@ -31,16 +31,19 @@ struct Door {
     gateway: Gateway,
     issuer: Issuer,
     clock: Clock,
+    alive: tokio::sync::watch::Sender<()>,
 }
 
 fn door(routes: Vec<Route>, function: Function) -> Door {
     let clock = Clock::adjustable(Some("2026-11-22T08:00:00Z".parse().unwrap()));
     let issuer = Issuer::open(BASE, &Storage::Memory, clock.clone()).unwrap();
+    let (alive, life) = tokio::sync::watch::channel(());
     let lambda = Arc::new(Lambda {
         folder: "hello".to_owned(),
         arn: String::new(),
         timeout: Duration::from_millis(300),
         function,
+        life,
     });
     let api = Api {
         logical_id: "Api".to_owned(),
@@ -52,6 +55,7 @@ fn door(routes: Vec<Route>, function: Function) -> Door {
         gateway,
         issuer,
         clock,
+        alive,
     }
 }
 
@@ -206,4 +210,14 @@ async fn an_oversized_body_and_a_slow_function_end_as_they_do_at_aws() {
     }
     let (response, _) = sent(&door, ask("GET", "/slow"), Body::empty()).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_call_ends_with_its_suite() {
+    let mut door = door(vec![route("GET", "/slow", None)], echo());
+    // The sender that stays behind belongs to another suite.
+    let (other, _) = tokio::sync::watch::channel(());
+    drop(std::mem::replace(&mut door.alive, other));
+    let (response, _) = sent(&door, ask("GET", "/slow"), Body::empty()).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }

@@ -83,11 +83,13 @@ async fn good_messages_go_bad_ones_come_back_and_end_in_the_dead_letter_queue() 
             Ok::<(), WorkError>(())
         }
     });
+    let (_alive, life) = tokio::sync::watch::channel(());
     let lambda = Arc::new(Lambda {
         folder: "worker".to_owned(),
         arn: "arn:aws:lambda:x:y:function:worker".to_owned(),
         timeout: Duration::from_secs(5),
         function,
+        life,
     });
     let source = QueueSource {
         line: 1,

@@ -130,11 +130,13 @@ mod tests {
             counter.fetch_add(1, Ordering::AcqRel);
             async { Ok::<(), WorkError>(()) }
         });
+        let (_alive, life) = tokio::sync::watch::channel(());
         let lambda = Arc::new(Lambda {
             folder: "tick".to_owned(),
             arn: String::new(),
             timeout: Duration::from_secs(5),
             function,
+            life,
         });
         let schedules = Schedules::new(clock.clone());
         let schedule = Schedule {
