@@ -265,6 +265,8 @@ pub(crate) fn lexicon() -> &'static Lexicon {
 
 /// Shortest name that is recognised inside a longer word.
 const GLUED_NAME: usize = 7;
+/// Shortest word that may be glued to a name: fewer letters are an ending, not a word.
+const GLUED_REST: usize = 3;
 /// Shortest beginning of a name that is recognised at the end of a label.
 const CUT_NAME: usize = 6;
 
@@ -432,7 +434,12 @@ impl Lexicon {
 
     fn add_merchant_phrase(&mut self, phrase: &str, merchant: usize) {
         let words = Words::of([phrase]);
-        if words.len() == 1 && words.get(0).len() >= CUT_NAME {
+        // An insurer is never guessed from a part of its name: what follows from it weighs too much.
+        let may_be_guessed = self
+            .merchants
+            .get(merchant)
+            .is_some_and(|known| matches!(known.kind, MerchantKind::Ordinary | MerchantKind::Shop));
+        if may_be_guessed && words.len() == 1 && words.get(0).len() >= CUT_NAME {
             self.long_names
                 .entry(words.get(0).to_owned())
                 .or_insert(merchant);
@@ -484,12 +491,15 @@ impl Lexicon {
     }
 
     fn glued_name(&self, word: &str) -> Option<usize> {
-        if word.len() <= GLUED_NAME {
+        if word.len() < GLUED_NAME + GLUED_REST {
             return None;
         }
         let up_to_word = (Bound::Unbounded, Bound::Included(word));
         let (name, merchant) = self.long_names.range::<str, _>(up_to_word).next_back()?;
-        (name.len() >= GLUED_NAME && word.starts_with(name.as_str())).then_some(*merchant)
+        let glued = name.len() >= GLUED_NAME
+            && word.len() >= name.len() + GLUED_REST
+            && word.starts_with(name.as_str());
+        glued.then_some(*merchant)
     }
 
     fn cut_name(&self, word: &str) -> Option<usize> {

@@ -146,6 +146,13 @@ fn a_health_premium_is_told_from_care_paid_back() {
 }
 
 #[test]
+fn an_insurer_is_never_guessed_from_a_part_of_its_name() {
+    let known = enrich(&line(-4_800, "PRLV SEPA HABITAT ET HUMANISME"));
+    assert_eq!((known.category, known.merchant), (Category::Unknown, None));
+    assert_eq!(enrich(&line(-4_800, "CB CARREFOURDRIVE")).category, Category::FoodGroceries);
+}
+
+#[test]
 fn a_correction_wins_and_is_remembered_for_the_payee() {
     let mut corrections = Corrections::default();
     let bought = line(-4_195, "CARTE X4567 FBH DISTRIBUTION");
