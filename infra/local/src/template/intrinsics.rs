@@ -1,10 +1,8 @@
 //! The subset of intrinsic functions this suite understands.
 //!
-//! `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::Join`, `Fn::If`, and in conditions `Fn::Equals`, `Fn::Not`,
-//! `Fn::And`, `Fn::Or` and `Condition`; the pseudo parameters `AWS::Region`, `AWS::AccountId`,
-//! `AWS::StackName`, `AWS::Partition`, `AWS::URLSuffix` and `AWS::NoValue`. Everything in the
-//! template is resolved, also what does not matter locally, so that a reference to nothing is found
-//! before it is deployed.
+//! The list stands in the documentation of the template reader. Everything in the template is
+//! resolved, also what does not matter locally, so that a reference to nothing is found before it is
+//! deployed.
 
 use std::collections::BTreeMap;
 

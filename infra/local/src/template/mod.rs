@@ -1,8 +1,11 @@
 //! Reads `template.yaml`, the only place where tables, queues, routes and schedules are written.
 //!
-//! What is read here is what runs locally, so a template that lies fails at once, with its line. The
-//! subset of intrinsic functions is described in [`intrinsics`]. Resource types that change nothing
-//! on one machine (roles, alarms, log groups) are known by name; any other type is an error.
+//! What is read here is what runs locally, so a template that lies fails at once, with its line. It
+//! may use `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::Join` and `Fn::If`, in conditions `Fn::Equals`,
+//! `Fn::Not`, `Fn::And`, `Fn::Or` and `Condition`, and the pseudo parameters `AWS::Region`,
+//! `AWS::AccountId`, `AWS::StackName`, `AWS::Partition`, `AWS::URLSuffix` and `AWS::NoValue`; any
+//! other intrinsic is an error. Resource types that change nothing on one machine (roles, alarms, log
+//! groups) are known by name; any other type is an error.
 
 mod api;
 mod document;
