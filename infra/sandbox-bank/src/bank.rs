@@ -173,11 +173,11 @@ impl Bank {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, purpose.as_bytes()))
     }
 
-    /// The id of an account inside one consent: another consent knows it by another name.
+    /// The id of an account inside one consent: another consent knows it by another name. Hexadecimal,
+    /// because STET takes few characters and at most 35 of them.
     pub(crate) fn resource_id(&self, consent: &str, account_key: &str) -> String {
-        self.derive(&format!("resource|{consent}|{account_key}"))
-            .chars()
-            .take(32)
-            .collect()
+        let purpose = format!("resource|{consent}|{account_key}");
+        let tag = hex::encode(hmac::sign(&self.key, purpose.as_bytes()));
+        tag.chars().take(32).collect()
     }
 }
