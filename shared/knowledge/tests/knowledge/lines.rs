@@ -149,7 +149,10 @@ fn a_health_premium_is_told_from_care_paid_back() {
 fn an_insurer_is_never_guessed_from_a_part_of_its_name() {
     let known = enrich(&line(-4_800, "PRLV SEPA HABITAT ET HUMANISME"));
     assert_eq!((known.category, known.merchant), (Category::Unknown, None));
-    assert_eq!(enrich(&line(-4_800, "CB CARREFOURDRIVE")).category, Category::FoodGroceries);
+    assert_eq!(
+        enrich(&line(-4_800, "CB CARREFOURDRIVE")).category,
+        Category::FoodGroceries
+    );
 }
 
 #[test]
