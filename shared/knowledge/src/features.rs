@@ -255,11 +255,17 @@ pub(crate) fn windows(sources: &Sources<'_, '_>) -> Vec<FeatureWindow> {
             let first = sources.ledger.first_date()?;
             let covered = days_between(from, first) <= WINDOW_SHORTFALL;
             covered.then(|| {
+                let entries = sources
+                    .ledger
+                    .daily_life()
+                    .filter(|entry| entry.date() >= from && entry.date() <= to)
+                    .collect();
                 Window {
                     sources,
                     months,
                     from,
                     to,
+                    entries,
                 }
                 .measure()
             })
@@ -361,6 +367,8 @@ struct Window<'a, 'b, 'c> {
     months: i64,
     from: Date,
     to: Date,
+    /// Lines of the window on accounts of daily life.
+    entries: Vec<&'b Entry<'a>>,
 }
 
 impl<'a> Window<'a, '_, '_> {
@@ -380,12 +388,8 @@ impl<'a> Window<'a, '_, '_> {
         }
     }
 
-    /// Lines of the window on accounts of daily life that count for themselves.
     fn entries(&self) -> impl Iterator<Item = &Entry<'a>> {
-        self.sources
-            .ledger
-            .daily_life()
-            .filter(|entry| entry.date() >= self.from && entry.date() <= self.to)
+        self.entries.iter().copied()
     }
 
     fn sum(&self, wanted: impl Fn(&Entry<'_>) -> bool) -> Measured {
