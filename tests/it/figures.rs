@@ -1,8 +1,16 @@
 //! Requests and consumed units of each operation, as the table reports them: counted, never timed.
 
 use passerelle_aws::connections::SyncOutcome;
+use passerelle_aws::pages::Delta;
 use passerelle_aws::{Store, Table, Usage};
-use passerelle_domain::ids::{ClientId, ConnectionId};
+use passerelle_domain::Date;
+use passerelle_domain::ids::{AccountId, ClientId, ConnectionId};
+use passerelle_domain::money::Amount;
+use passerelle_domain::private::Private;
+use passerelle_domain::reconciliation::{FetchedWindow, reconcile};
+use passerelle_domain::transaction::{
+    BookingStatus, Counterparty, EntryReference, FetchedTransaction, Transaction,
+};
 use passerelle_local::Options;
 
 use crate::world::{World, connect};
@@ -84,6 +92,72 @@ async fn a_quiet_sync_is_three_requests_and_no_call_to_kms() {
     // Claim 1, commit 2: accounts, tokens and a fortnight of seen lines stay below 2 KB.
     assert!(warm.write_units <= 3.3, "{warm:?}");
     assert!(warm.read_units <= 2.0, "{warm:?}");
+}
+
+/// A year of one account: a thousand lines as a French bank words them.
+fn year_of_lines(account: &AccountId) -> Vec<Transaction> {
+    let shops = [
+        "CARREFOUR CITY",
+        "SNCF INTERNET",
+        "BOULANGERIE JULIEN",
+        "LECLERC DRIVE",
+        "TOTAL",
+    ];
+    let start = Date::constant(2025, 12, 1);
+    let line = |number: i64| FetchedTransaction {
+        entry_reference: EntryReference::parse(&format!("2026{number:08}")),
+        status: BookingStatus::Booked,
+        booking_date: start
+            .checked_add(jiff::Span::new().days(number * 365 / 1000))
+            .ok(),
+        value_date: None,
+        transaction_date: None,
+        amount: Amount::eur(-(number * 7919 % 20_000) - 1),
+        label: Private::new(format!(
+            "CARTE X{} {} {}",
+            1000 + number % 9,
+            shops[usize::try_from(number % 5).unwrap()],
+            number * 104_729 % 100_000,
+        )),
+        counterparty: Counterparty::default(),
+        creditor_id: None,
+        mandate_id: None,
+        end_to_end_id: None,
+        bank_transaction_code: Some("PMNT-CCRD-POSD".to_owned()),
+        balance_after: None,
+    };
+    let window = FetchedWindow {
+        from: start,
+        lines: (0..1000).map(line).collect(),
+    };
+    reconcile(account, &[], window).upserts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_pages_of_a_year_of_a_thousand_lines_cost_at_most_sixty_write_units() {
+    let world = World::start(Options::in_memory()).await;
+    let owner = connected(&world).await;
+    let clock = world.suite.clock();
+    clock.advance(jiff::SignedDuration::from_hours(1));
+    let store = store(&world).metered();
+    let claim = store
+        .table()
+        .claim(&owner.0, &owner.1, clock.now())
+        .await
+        .unwrap()
+        .unwrap();
+    let loaded = store.load(&claim, clock.now()).await.unwrap();
+    let account = AccountId::from_entropy([9; 16]);
+    let mut delta = Delta::default();
+    delta.add(&account, year_of_lines(&account), []);
+    let before = store.meter().usage();
+    store.flush(&claim, &loaded, &mut delta).await.unwrap();
+    let after = store.meter().usage();
+    println!(
+        "first pages: {} write units",
+        after.write_units - before.write_units
+    );
+    assert!(after.write_units - before.write_units <= 60.0, "{after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,103 +1,10 @@
 //! The journey, with the process killed between any two steps and started again over its state.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use reqwest::Client;
-use serde_json::{Value, json};
-use tokio::process::{Child, Command};
-
-use crate::binaries;
+use crate::machine::Machine;
 use crate::person::Person;
 use crate::world::{Api, decide, log_in, wait_for_ending};
-
-/// The suite as its own process, on a port and a folder that outlive it.
-struct Machine {
-    port: u16,
-    state: tempfile::TempDir,
-    process: Child,
-}
-
-impl Machine {
-    async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let state = tempfile::tempdir().unwrap();
-        let process = run(port, state.path()).await;
-        Self {
-            port,
-            state,
-            process,
-        }
-    }
-
-    fn base(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Killed without warning (SIGKILL), then started again.
-    async fn crash(&mut self) {
-        self.process.kill().await.unwrap();
-        self.process = run(self.port, self.state.path()).await;
-    }
-
-    async fn api(&self) -> Api {
-        let answer = Client::new()
-            .post(format!("{}/issuer/token", self.base()))
-            .basic_auth("cli_demo", Some("demo-secret"))
-            .form(&[("grant_type", "client_credentials")])
-            .send()
-            .await
-            .unwrap();
-        let token: Value = answer.json().await.unwrap();
-        Api::new(
-            &self.base(),
-            token["access_token"].as_str().unwrap().to_owned(),
-        )
-    }
-
-    /// The sweep looks for what is owed a little after its message should have done it.
-    async fn pass(&self, duration: &str) {
-        let body = json!({"advance": duration}).to_string();
-        let answer = Client::new()
-            .post(format!("{}/local/clock", self.base()))
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
-        assert!(answer.status().is_success(), "{answer:?}");
-    }
-}
-
-async fn run(port: u16, state: &Path) -> Child {
-    let process = Command::new(binaries::program("passerelle"))
-        .args(["--port", &port.to_string(), "--state"])
-        .arg(state)
-        .env("RUST_LOG", "warn")
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (http, started) = (Client::new(), Instant::now());
-    while http
-        .get(format!("http://127.0.0.1:{port}/local/clock"))
-        .send()
-        .await
-        .is_err()
-    {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "the suite does not start"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    process
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_any_two_steps_the_journey_goes_on_and_nothing_is_lost() {

@@ -62,6 +62,16 @@ fn unescape(text: &str) -> String {
         .replace("&#34;", "\"")
 }
 
+/// An HTTP client that follows nothing by itself.
+pub fn client() -> Client {
+    // The suite does it too, but it may run in another process. A second time is refused, no matter.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
 /// A browser.
 #[derive(Debug, Clone)]
 pub struct Person {
@@ -71,10 +81,7 @@ pub struct Person {
 
 impl Person {
     pub fn new() -> Self {
-        let http = Client::builder()
-            .redirect(redirect::Policy::none())
-            .build()
-            .unwrap();
+        let http = client();
         Self {
             http,
             cookies: BTreeMap::new(),

@@ -6,7 +6,7 @@ use passerelle_local::{Options, Suite};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::person::{Page, Person};
+use crate::person::{Page, Person, client};
 
 /// An answer of the API.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Api {
 impl Api {
     pub fn new(base: &str, token: String) -> Self {
         Self {
-            http: Client::new(),
+            http: client(),
             base: base.trim_end_matches('/').to_owned(),
             token,
         }

@@ -69,7 +69,7 @@ pub struct Completion<'a> {
 }
 
 impl Store {
-    /// Stores a new attempt, its sealed secrets and the connection's data key.
+    /// Stores a new attempt and its sealed secrets.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the `state` was used before.
@@ -80,11 +80,8 @@ impl Store {
         secrets: &[u8],
         now: Timestamp,
     ) -> Result<(), Error> {
-        let (client, connection) = (&authorisation.client, &authorisation.connection);
-        let key = self
-            .vault
-            .make_connection_key(client, connection, now)
-            .await?;
+        let client = &authorisation.client;
+        let key = self.attempt_key(authorisation, now).await?;
         let sealed = key.seal(&place(authorisation, "attempt"), secrets)?;
         let attempt = Key::attempt(state).with([
             ("body", json(authorisation)?),
@@ -124,7 +121,7 @@ impl Store {
         returned: &ParkedReturn,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let key = self.key_of(authorisation, now).await?;
+        let key = self.attempt_key(authorisation, now).await?;
         let plain =
             Zeroizing::new(serde_json::to_vec(returned).map_err(|_| Error::Unreadable("return"))?);
         let sealed = key.seal(&place(authorisation, "return"), &plain)?;
@@ -157,7 +154,7 @@ impl Store {
             .move_attempt(state, &status, &open, Some(now), &[])
             .await?;
         let authorisation = read_attempt(&item)?;
-        let key = self.key_of(&authorisation, now).await?;
+        let key = self.attempt_key(&authorisation, now).await?;
         let secrets = key.open(
             &place(&authorisation, "attempt"),
             get_bytes(&item, "secrets")?,
@@ -190,7 +187,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<ExchangedAttempt, Error> {
         let authorisation = claimed.authorisation.clone();
-        let key = self.key_of(&authorisation, now).await?;
+        let (client, connection) = (&authorisation.client, &authorisation.connection);
+        let key = self
+            .vault
+            .make_connection_key(client, connection, now)
+            .await?;
         let sealed_token = key.seal(&place(&authorisation, "exchanged"), &token)?;
         let person = serde_json::to_vec(&psu).map_err(|_| Error::Unreadable("person"))?;
         let sealed_psu = key.seal(&place(&authorisation, "psu"), &person)?;
@@ -284,6 +285,15 @@ impl Store {
             .map_err(Error::from_sdk)?;
         self.table.meter.table_write(answer.consumed_capacity());
         Ok(())
+    }
+
+    async fn attempt_key(
+        &self,
+        authorisation: &Authorisation,
+        now: Timestamp,
+    ) -> Result<DataKey, Error> {
+        let tenant_key = self.vault.tenant_key(&authorisation.client, now).await?;
+        Ok(tenant_key.attempt_key(&authorisation.id))
     }
 
     async fn key_of(

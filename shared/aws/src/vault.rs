@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use aws_sdk_kms::primitives::Blob;
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::account::FingerprintKey;
-use passerelle_domain::ids::{ClientId, ConnectionId, ConsentId};
+use passerelle_domain::ids::{AuthorisationId, ClientId, ConnectionId, ConsentId};
 use passerelle_domain::private::Private;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
@@ -73,6 +73,14 @@ impl TenantKey {
     pub fn journey_token(&self, consent: &ConsentId) -> Private {
         let token = derive(&self.0, &[b"journey-link", consent.as_str().as_bytes()]);
         Private::new(hex::encode(*token))
+    }
+}
+
+impl TenantKey {
+    /// The key of what an attempt at the bank must remember until its return. Derived, so that an
+    /// attempt nobody comes back from leaves no key behind.
+    pub(crate) fn attempt_key(&self, attempt: &AuthorisationId) -> DataKey {
+        DataKey(derive(&self.0, &[b"attempt", attempt.as_str().as_bytes()]))
     }
 }
 
@@ -250,10 +258,10 @@ impl Vault {
         }
     }
 
-    /// Makes and stores the data key of a new connection.
+    /// Makes and stores the data key of a new connection; the stored one where it was made before.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the connection already has one.
+    /// When KMS or the keys table does not answer.
     pub async fn make_connection_key(
         &self,
         client: &ClientId,
@@ -268,9 +276,14 @@ impl Vault {
             &wrapping_place(client, connection),
             key.as_ref(),
         )?;
-        self.put_new_key(Key::connection_key(client, connection), wrapped)
-            .await?;
-        Ok(DataKey(key))
+        match self
+            .put_new_key(Key::connection_key(client, connection), wrapped)
+            .await
+        {
+            Ok(()) => Ok(DataKey(key)),
+            Err(Error::Conflict) => self.connection_key(client, connection, now).await,
+            Err(error) => Err(error),
+        }
     }
 
     /// The data key of a connection.

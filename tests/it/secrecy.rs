@@ -1,0 +1,69 @@
+//! Nothing of a person in a log, whatever `RUST_LOG` says, nor readable in what is stored.
+
+use std::path::Path;
+
+use crate::machine::Machine;
+use crate::person::Person;
+use crate::world::{approve, wait_for_ending, walk_to_bank};
+
+/// Words that only a person's lines, accounts and names hold.
+async fn personal_words(machine: &Machine) -> Vec<String> {
+    let api = machine.api().await;
+    let connection = api.connection("customer-1").await;
+    let id = connection["id"].as_str().unwrap();
+    let path = format!("/v1/connections/{id}/transactions?purpose=advice&limit=500");
+    let lines = api.get(&path).await;
+    let mut words: Vec<String> = lines.body["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line["label"].as_str())
+        // Short texts stand in code as well.
+        .filter(|label| label.len() >= 12)
+        .map(str::to_owned)
+        .collect();
+    words.sort();
+    words.dedup();
+    assert!(words.len() > 20, "{words:?}");
+    words.extend([
+        "Camille".to_owned(),
+        "FR76".to_owned(),
+        "Compte courant".to_owned(),
+    ]);
+    words
+}
+
+fn assert_absent(words: &[String], file: &Path) {
+    let bytes = std::fs::read(file).unwrap();
+    assert!(!bytes.is_empty(), "{} is empty", file.display());
+    let text = String::from_utf8_lossy(&bytes);
+    for word in words {
+        assert!(
+            !text.contains(word.as_str()),
+            "{word:?} stands in {}",
+            file.display()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_label_iban_name_token_or_link_reaches_the_log_or_lies_readable_in_the_table() {
+    let machine = Machine::start_saying("trace").await;
+    let consent = machine.api().await.open_consent("customer-1").await;
+    let link = consent["journey_url"].as_str().unwrap();
+    let mut person = Person::new();
+    let login_page = walk_to_bank(&mut person, link).await;
+    let back = approve(&mut person, &login_page, "camille.martin").await;
+    let progress = person.open(back.as_str()).await;
+    wait_for_ending(&mut person, progress).await;
+
+    let mut words = personal_words(&machine).await;
+    assert_absent(&words, &machine.folder().join("dynamodb.sqlite"));
+    // What a browser carries is as secret as what a bank serves.
+    words.push(link.rsplit('/').next().unwrap().to_owned());
+    let secrets = back
+        .query_pairs()
+        .filter(|(name, _)| name == "code" || name == "state");
+    words.extend(secrets.map(|(_, value)| value.into_owned()));
+    assert_absent(&words, &machine.folder().join("log"));
+}
