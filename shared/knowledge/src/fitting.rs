@@ -81,7 +81,7 @@ impl Scale {
     }
 }
 
-/// Half away from even is half to even, as numpy rounds.
+/// The nearest whole number, half to even, as numpy rounds.
 fn rounded(points: f64) -> i64 {
     let whole = points.round_ties_even();
     format!("{whole:.0}").parse().unwrap_or_default()
