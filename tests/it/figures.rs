@@ -1,7 +1,7 @@
 //! Requests and consumed units of each operation, as the table reports them: counted, never timed.
 
 use passerelle_aws::connections::SyncOutcome;
-use passerelle_aws::pages::Delta;
+use passerelle_aws::content::Delta;
 use passerelle_aws::{Store, Table, Usage};
 use passerelle_domain::Date;
 use passerelle_domain::ids::{AccountId, ClientId, ConnectionId};

@@ -36,10 +36,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         environment.text("KEYS_TABLE_NAME")?,
     );
     let settings = BankSettings {
-        sandbox_bank_url: match environment.optional("SANDBOX_BANK_URL") {
-            Some(_) => Some(environment.parsed("SANDBOX_BANK_URL")?),
-            None => None,
-        },
+        sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         client_id: environment.text("BANK_CLIENT_ID")?,
     };
     let sync = Arc::new(Sync {

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::attributes::{Item, bytes, get_bytes, get_json, get_text, json, moment, number, text};
-use crate::connections::{Content, sealed_content};
 use crate::consents::consent_update;
+use crate::content::{Content, sealed_content};
 use crate::due::{Owed, first_look};
 use crate::error::Error;
 use crate::store::Store;

@@ -4,23 +4,17 @@
 //! any call is made and raises `seq`. *Commit*: one conditional update of the data item, refused
 //! unless its `seq` is older. Duplicates, zombies and replays become refused conditions.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use jiff::{SignedDuration, Timestamp};
-use passerelle_domain::Date;
-use passerelle_domain::account::Account;
-use passerelle_domain::call_budget::{AttendedPsu, CallBudget, PsuPresence, SpentAccess, WINDOW};
+use passerelle_domain::call_budget::{CallBudget, PsuPresence, SpentAccess, WINDOW};
 use passerelle_domain::connection::{
     Connection, ConnectionStatus, NoAccountReason, Notice, ReauthenticationReason,
 };
-use passerelle_domain::ids::{AccountId, ClientId, ConnectionId, CustomerReference};
-use passerelle_domain::reconciliation::SeenLine;
-use passerelle_domain::transaction::PendingTransaction;
+use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -28,34 +22,15 @@ use crate::attributes::{
     Item, bytes, get_bytes, get_json, get_moment, get_number, get_parsed, get_text, json, moment,
     number, text,
 };
+use crate::content::{Content, sealed_content, unpack};
 use crate::due::{Owed, first_look};
 use crate::error::Error;
-use crate::pages::Delta;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key, Table};
 use crate::vault::{DataKey, Place};
 
 /// How long a worker holds a connection: longer than a function may run.
 const LEASE: SignedDuration = SignedDuration::from_secs(90);
-
-/// What is known of a connection beside its pages: sealed in the data item.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Content {
-    /// Its accounts.
-    pub accounts: Vec<Account>,
-    /// What is expected, per account: replaced at each sync.
-    pub pending: BTreeMap<AccountId, Vec<PendingTransaction>>,
-    /// The recent past as it was last served, per account.
-    pub seen: BTreeMap<AccountId, Vec<SeenLine>>,
-    /// The first day the bank served, per account.
-    pub history_from: BTreeMap<AccountId, Date>,
-    /// The day of the last committed sync, by the bank's calendar.
-    pub synced_on: Option<Date>,
-    /// Changes not yet flushed to the monthly pages.
-    pub delta: Delta,
-    /// The person who made the connection, while their request still stands.
-    pub attended: Option<AttendedPsu>,
-}
 
 /// What a committed sync found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -522,22 +497,6 @@ fn window_start(now: Timestamp) -> Timestamp {
     now.checked_sub(WINDOW).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-pub(crate) fn sealed_content(
-    key: &DataKey,
-    client: &ClientId,
-    connection: &ConnectionId,
-    seq: u64,
-    content: &Content,
-) -> Result<Vec<u8>, Error> {
-    let place = Place {
-        client,
-        owner: connection.as_str(),
-        kind: "content",
-        seq,
-    };
-    key.seal(&place, &crate::pages::pack(content)?)
-}
-
 pub(crate) fn open_data(
     client: &ClientId,
     connection: &ConnectionId,
@@ -559,7 +518,7 @@ pub(crate) fn open_data(
         seq,
     };
     let token = key.open(&token_place, get_bytes(data, "token")?)?;
-    let content = crate::pages::unpack(&key.open(&content_place, get_bytes(data, "content")?)?)?;
+    let content = unpack(&key.open(&content_place, get_bytes(data, "content")?)?)?;
     Ok(Loaded {
         token,
         content,

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod clients;
 pub mod connections;
 pub mod consents;
+pub mod content;
 pub mod due;
 pub mod erasure;
 mod error;

@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::attributes::{bytes, get_bytes, get_json, get_moment, get_number, json, moment, number};
+use crate::content::{pack, unpack};
 use crate::error::Error;
-use crate::pages::{History, pack, unpack};
+use crate::pages::History;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key};
 use crate::vault::{DataKey, Place};
