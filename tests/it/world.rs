@@ -167,7 +167,7 @@ pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
     let (started, mut page) = (Instant::now(), progress);
     while page.html.contains("http-equiv=\"refresh\"") {
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_secs(120),
             "still waiting: {}",
             page.html
         );

@@ -4,8 +4,6 @@
 //! The calendar lists what is due and nothing else. An ended consent stays listed until everything
 //! it owed is done, so a run that stops anywhere is carried on by the next one.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use passerelle_aws::{Clients, Error, Table};
 use passerelle_domain::consent::{Consent, ConsentEvent};
@@ -30,17 +28,25 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         environment.text("TABLE_NAME")?,
         environment.text("KEYS_TABLE_NAME")?,
     );
-    let expiry = Arc::new(Expiry {
+    let expiry = Expiry {
         table: Table::new(clients, tables.0, tables.1),
         clock: environment.clock(),
-    });
+    };
     Ok(Function::new("consent-expiry").tick(move |_| {
-        let expiry = Arc::clone(&expiry);
+        let expiry = expiry.metered();
         async move { expiry.run().await }
     }))
 }
 
 impl Expiry {
+    /// One run, one count.
+    fn metered(&self) -> Self {
+        Self {
+            table: self.table.metered(),
+            clock: self.clock.clone(),
+        }
+    }
+
     async fn run(&self) -> Result<(), WorkError> {
         let now = self.clock.now();
         let due = self.table.due_consents(now, PER_RUN).await?;
@@ -55,10 +61,14 @@ impl Expiry {
         if !due.more && failed == 0 {
             self.table.calendar_walked(now).await?;
         }
+        let usage = self.table.meter().usage();
         tracing::info!(
             due = due.consents.len(),
             failed,
             more = due.more,
+            aws_calls = usage.table_requests,
+            rru = usage.read_units,
+            wru = usage.write_units,
             "ends handled"
         );
         Ok(())
