@@ -16,8 +16,8 @@ use passerelle_runtime::Clock;
 
 use crate::SyncError;
 
-/// How far back each sync reads again: card authorisations settle up to twelve days later, and ids
-/// may change until then (`facts` of the field: at least 15 days).
+/// How far back each sync reads again: card authorisations settle up to some twelve days later, and
+/// ids may change until then.
 pub(crate) const OVERLAP_DAYS: i32 = 15;
 
 /// One reading of one connection.

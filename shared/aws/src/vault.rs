@@ -74,9 +74,7 @@ impl TenantKey {
         let token = derive(&self.0, &[b"journey-link", consent.as_str().as_bytes()]);
         Private::new(hex::encode(*token))
     }
-}
 
-impl TenantKey {
     /// The key of what an attempt at the bank must remember until its return. Derived, so that an
     /// attempt nobody comes back from leaves no key behind.
     pub(crate) fn attempt_key(&self, attempt: &AuthorisationId) -> DataKey {

@@ -67,12 +67,11 @@ impl ConnectionStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReauthenticationReason {
-    /// The bank no longer takes the refresh token.
+    /// The bank no longer takes the refresh token: it ended early, or a crash fell between its
+    /// rotation and its storage.
     TokenRefused,
     /// The bank says its consent is no longer valid.
     BankConsentEnded,
-    /// A crash fell between a token's rotation and its storage: the bank refused what was left.
-    TokenLost,
 }
 
 /// Why a bank that answered gave nothing to work with.

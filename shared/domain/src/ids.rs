@@ -147,10 +147,6 @@ prefixed_id!(
     AuthorisationId, "aut_", "authorisation id"
 );
 prefixed_id!(
-    /// A computed scorecard.
-    ScorecardId, "scr_", "scorecard id"
-);
-prefixed_id!(
     /// One booked movement, stable over every fetch of the same history, unique within its account.
     TransactionId, "txn_", "transaction id"
 );
