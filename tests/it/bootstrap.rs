@@ -202,6 +202,12 @@ async fn compiled_functions_take_a_connection_over_from_the_suite() {
         body(&answer)["transactions"].as_array().map(Vec::len),
         Some(50)
     );
+    let opts_in = fixtures::event("connections", "happy-opts-in");
+    let answer = connections
+        .hand(&about(&opts_in, &this[..1]))
+        .await
+        .answer();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
     let other = fixtures::event("connections", "hostile-another-tenant");
     let answer = connections.hand(&about(&other, &this[..1])).await.answer();
     assert_eq!(answer["statusCode"], 404, "{answer}");

@@ -21,6 +21,7 @@ mod gatekeeper;
 mod house;
 mod interruption;
 mod journeys;
+mod learned;
 mod machine;
 mod permissions;
 mod person;

@@ -7,19 +7,13 @@ use passerelle_domain::account::{Account, AccountKind, Balance};
 use passerelle_domain::ids::{AccountId, ConnectionId};
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
-use passerelle_domain::purpose::{DataClass, PurposeCode};
+use passerelle_domain::purpose::DataClass;
 use passerelle_domain::{Date, Timestamp};
 use passerelle_runtime::{Caller, Json, Path, Problem, Query};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Connections;
-
-/// What every read names.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Named {
-    purpose: PurposeCode,
-}
+use crate::grant::Named;
 
 /// The accounts of a connection.
 #[derive(Debug, Serialize)]

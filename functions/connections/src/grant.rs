@@ -7,7 +7,16 @@ use passerelle_domain::ids::{ClientId, ConnectionId, ConsentId};
 use passerelle_domain::purpose::{DataClass, Purpose, PurposeCode};
 use passerelle_runtime::Problem;
 
+use serde::Deserialize;
+
 use crate::{Connections, refused};
+
+/// What every read names in its query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    pub(crate) purpose: PurposeCode,
+}
 
 impl Connections {
     /// The purpose, when the catalogue lets it read a class of data.

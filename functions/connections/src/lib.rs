@@ -1,20 +1,25 @@
-//! The insurer's reads, purpose by purpose: connections, accounts, transactions, scores; and the end
-//! of a connection.
+//! The insurer's reads, purpose by purpose: connections, accounts, transactions, what was learned and
+//! the lines that show it; corrections; and the end of a connection.
 //!
 //! Every read of bank data names a purpose. [`grant`] is the one place that says yes: a live consent
 //! of this client that grants the purpose, and a purpose that may read this class of data.
 
 mod accounts;
+mod choices;
+mod corrections;
 mod end;
+mod evidence;
 mod grant;
-mod scores;
+mod learned;
+mod line;
+mod opt_ins;
 mod standing;
 mod transactions;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, put};
 use passerelle_aws::{Clients, Error, Store, Table};
 use passerelle_domain::purpose::Catalogue;
 use passerelle_runtime::{Caller, Clock, Environment, Function, Problem, StartError};
@@ -45,7 +50,24 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/v1/customers/{customer}/connections",
             get(standing::of_customer),
         )
-        .route("/v1/customers/{customer}/scores", get(scores::of_customer))
+        .route("/v1/customers/{customer}/profile", get(learned::profile))
+        .route(
+            "/v1/customers/{customer}/contracts",
+            get(learned::contracts),
+        )
+        .route(
+            "/v1/customers/{customer}/recurrences",
+            get(learned::recurrences),
+        )
+        .route(
+            "/v1/customers/{customer}/life-moments",
+            get(learned::life_moments),
+        )
+        .route("/v1/customers/{customer}/scores", get(learned::scores))
+        .route(
+            "/v1/customers/{customer}/evidence",
+            get(evidence::of_customer),
+        )
         .route(
             "/v1/connections/{connection}",
             get(standing::of_connection).delete(end::terminate),
@@ -54,6 +76,18 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         .route(
             "/v1/connections/{connection}/transactions",
             get(transactions::list),
+        )
+        .route(
+            "/v1/connections/{connection}/corrections",
+            get(corrections::list),
+        )
+        .route(
+            "/v1/connections/{connection}/corrections/{transaction}",
+            put(corrections::correct).delete(corrections::take_back),
+        )
+        .route(
+            "/v1/connections/{connection}/opt-ins",
+            get(opt_ins::read).put(opt_ins::decide),
         )
         .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
         .with_state(connections);

@@ -7,15 +7,13 @@ use axum::extract::State;
 use passerelle_aws::pages::AccountHistory;
 use passerelle_domain::Date;
 use passerelle_domain::ids::{AccountId, ConnectionId, TransactionId};
-use passerelle_domain::money::Amount;
-use passerelle_domain::private::Private;
 use passerelle_domain::purpose::{DataClass, PurposeCode};
 use passerelle_domain::transaction::Transaction;
-use passerelle_knowledge::{Enrichment, enrich};
 use passerelle_runtime::{Caller, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::Connections;
+use crate::line::{Shown, shown};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
@@ -46,21 +44,6 @@ pub(crate) struct Lines {
     next_after: Option<TransactionId>,
 }
 
-/// A line as the API shows it.
-#[derive(Debug, Serialize)]
-struct Shown {
-    id: TransactionId,
-    account: AccountId,
-    booking_date: Date,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value_date: Option<Date>,
-    amount: Amount,
-    decimal: String,
-    label: Private,
-    sensitive: bool,
-    enrichment: Enrichment,
-}
-
 pub(crate) async fn list(
     State(connections): State<Arc<Connections>>,
     caller: Caller,
@@ -78,6 +61,7 @@ pub(crate) async fn list(
     let history = connections
         .read(&caller.client, &id, &asked.purpose, class)
         .await?;
+    let corrections = connections.choices(&history)?.choices.corrections;
     let lines = newest_first(&history.accounts, &asked);
     let start = match &asked.after {
         None => 0,
@@ -89,7 +73,7 @@ pub(crate) async fn list(
         next_after: page.last().filter(|_| more).map(|(_, row)| row.id.clone()),
         transactions: page
             .into_iter()
-            .map(|(account, row)| shown(account, row))
+            .map(|(account, row)| shown(account, row, &corrections))
             .collect(),
     }))
 }
@@ -122,18 +106,4 @@ fn position_after(
     position
         .map(|index| index.saturating_add(1))
         .ok_or_else(|| Problem::invalid_query("after", "expected the last line of the page before"))
-}
-
-fn shown(account: &AccountId, row: &Transaction) -> Shown {
-    Shown {
-        id: row.id.clone(),
-        account: account.clone(),
-        booking_date: row.booking_date,
-        value_date: row.value_date,
-        amount: row.amount,
-        decimal: row.amount.to_decimal(),
-        label: row.label.clone(),
-        sensitive: row.sensitive,
-        enrichment: enrich(row),
-    }
 }

@@ -60,7 +60,7 @@ impl Scoring {
         };
         let histories = person::histories(&store, &work.client, &connection.customer, now).await?;
         if !histories.is_empty() {
-            let analysis = person::analyse(&histories, now);
+            let analysis = person::analyse(&histories, now)?;
             let customer = &connection.customer;
             store
                 .save_score(&work.client, customer, &histories, &analysis, now)

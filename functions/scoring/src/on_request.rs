@@ -50,7 +50,9 @@ pub(crate) async fn compute(
     if histories.is_empty() {
         return Err(Problem::purpose_not_granted());
     }
-    let analysis = person::analyse(&histories, now).visible_to(purpose);
+    let analysis = person::analyse(&histories, now)
+        .map_err(refused)?
+        .visible_to(purpose);
     Ok(Json(ScoreAnswer {
         customer: request.customer,
         purpose: request.purpose,

@@ -8,7 +8,7 @@ use passerelle_aws::pages::{AccountHistory, History};
 use passerelle_aws::{Error, Store};
 use passerelle_domain::connection::ConnectionStatus;
 use passerelle_domain::ids::{AccountId, ClientId, CustomerReference};
-use passerelle_knowledge::Analysis;
+use passerelle_knowledge::{Analysis, Choices};
 
 /// The readable histories of a customer's live connections.
 pub(crate) async fn histories(
@@ -36,7 +36,7 @@ fn is_live(history: &History, now: Timestamp) -> bool {
 }
 
 /// What the histories tell, as of today.
-pub(crate) fn analyse(histories: &[History], now: Timestamp) -> Analysis {
+pub(crate) fn analyse(histories: &[History], now: Timestamp) -> Result<Analysis, Error> {
     // A joint account reached through two connections is one account: the longer history stands.
     let mut accounts: BTreeMap<&AccountId, &AccountHistory> = BTreeMap::new();
     for account in histories.iter().flat_map(|history| &history.accounts) {
@@ -45,10 +45,23 @@ pub(crate) fn analyse(histories: &[History], now: Timestamp) -> Analysis {
             *kept = account;
         }
     }
-    passerelle_knowledge::analyse(&passerelle_knowledge::History {
+    let history = passerelle_knowledge::History {
         accounts: accounts.into_values().map(as_knowledge).collect(),
         as_of: now.to_zoned(TimeZone::UTC).date(),
-    })
+    };
+    Ok(passerelle_knowledge::analyse_with(
+        &history,
+        &choices(histories)?,
+    ))
+}
+
+/// What was decided about any of these connections.
+fn choices(histories: &[History]) -> Result<Choices, Error> {
+    let mut all = Choices::default();
+    for history in histories {
+        all.add(history.choices()?.choices);
+    }
+    Ok(all)
 }
 
 fn as_knowledge(history: &AccountHistory) -> passerelle_knowledge::AccountHistory {

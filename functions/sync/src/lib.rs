@@ -137,7 +137,7 @@ impl Sync {
             content.delta = delta;
         }
         let scorable = matches!(outcome, SyncOutcome::Active { .. });
-        let owed = (changed && scorable).then_some(Owed::Scoring);
+        let owed = ((changed || loaded.rescore) && scorable).then_some(Owed::Scoring);
         store
             .commit(claim, loaded, &content, &outcome, owed, self.clock.now())
             .await?;

@@ -87,6 +87,8 @@ pub struct Loaded {
     /// The `seq` the content was committed under; older than the claim's by one unless a worker
     /// stopped half-way.
     pub seq: u64,
+    /// Whether what is learned must be computed anew even when the bank brings nothing new.
+    pub rescore: bool,
     pub(crate) key: DataKey,
 }
 
@@ -470,7 +472,9 @@ impl Store {
             .expression_attribute_values(":now", moment(now));
         let update = match owed {
             Some(step) => update
-                .update_expression(format!("{set}, due_shard = :shard, due_at = :due"))
+                .update_expression(format!(
+                    "{set}, due_shard = :shard, due_at = :due REMOVE rescore"
+                ))
                 .expression_attribute_values(":shard", text(step.shard_text(connection)))
                 .expression_attribute_values(":due", text(first_look(now))),
             None => update.update_expression(format!("{set} REMOVE due_shard, due_at")),
@@ -523,6 +527,7 @@ pub(crate) fn open_data(
         token,
         content,
         seq,
+        rescore: data.contains_key("rescore"),
         key,
     })
 }

@@ -3,6 +3,7 @@
 mod attributes;
 pub mod authorisations;
 pub mod calendar;
+pub mod choices;
 pub mod clients;
 pub mod connections;
 pub mod consents;

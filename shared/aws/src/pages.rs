@@ -17,6 +17,7 @@ use passerelle_domain::transaction::{PendingTransaction, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Item, bytes, get_bytes, get_number, get_text, number, text};
+use crate::choices::SealedChoices;
 use crate::connections::{Claim, Loaded, open_data, read_connection};
 use crate::content::{AccountDelta, Delta, pack, unpack};
 use crate::error::Error;
@@ -56,6 +57,7 @@ pub struct History {
     pub seq: u64,
     /// Its accounts with their booked lines, oldest first.
     pub accounts: Vec<AccountHistory>,
+    pub(crate) choices: Option<SealedChoices>,
     pub(crate) key: DataKey,
 }
 
@@ -178,6 +180,7 @@ impl Store {
             connection: standing,
             seq: loaded.seq,
             accounts,
+            choices: find("CHOICES").map(SealedChoices::of_item).transpose()?,
             key: loaded.key,
         }))
     }

@@ -14,8 +14,9 @@
 //! | idempotency | `T#…#I#{key}` | `I` | request digest, consent; `ttl`, checked on read |
 //! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, code, token; `ttl` |
 //! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, last four unattended accesses, `wheel_slot` |
-//! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed |
+//! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
+//! | choices | `T#…#C#{connection}` | `CHOICES` | sealed corrections and opt-ins, `version` |
 //! | customer | `T#…#U#{customer}` | `C#{connection}` | which connections are a person's |
 //! | score | `T#…#U#{customer}` | `S` | sealed analysis, the connections it was computed from |
 //! | cursor | `CURSOR#{name}` | `CURSOR` | how far the wheel and the calendar were walked |
@@ -189,6 +190,10 @@ impl Key {
 
     pub(crate) fn data(client: &ClientId, connection: &ConnectionId) -> Self {
         Self::new(Self::connection_partition(client, connection), "D")
+    }
+
+    pub(crate) fn choices(client: &ClientId, connection: &ConnectionId) -> Self {
+        Self::new(Self::connection_partition(client, connection), "CHOICES")
     }
 
     pub(crate) fn month(

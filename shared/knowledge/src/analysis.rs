@@ -88,6 +88,16 @@ pub struct Choices {
     pub opt_ins: OptIns,
 }
 
+impl Choices {
+    /// Joins what was decided elsewhere for the same person. A line has one correction; where two
+    /// speak of one payee the later joined stands.
+    pub fn add(&mut self, other: Self) {
+        self.corrections.add(other.corrections);
+        self.opt_ins.new_child |= other.opt_ins.new_child;
+        self.opt_ins.retirement |= other.opt_ins.retirement;
+    }
+}
+
 /// Learns everything from a history. The same history always gives the same answer.
 #[must_use]
 pub fn analyse(history: &History) -> Analysis {

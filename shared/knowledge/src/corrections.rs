@@ -35,6 +35,33 @@ impl Corrections {
         }
     }
 
+    /// Takes back what was said of one line.
+    pub fn forget_line(&mut self, line: &TransactionId) {
+        self.lines.remove(line);
+    }
+
+    /// Takes back what was said of a line's payee.
+    pub fn forget_payee(&mut self, like: &Enrichment) {
+        self.payees.remove(like.cleaned.expose());
+    }
+
+    /// The lines that were corrected, with what they are.
+    pub fn lines(&self) -> impl Iterator<Item = (&TransactionId, Category)> {
+        self.lines.iter().map(|(line, category)| (line, *category))
+    }
+
+    /// The payees that were corrected, by cleaned label, with what they are.
+    pub fn payees(&self) -> impl Iterator<Item = (&str, Category)> {
+        let payees = self.payees.iter();
+        payees.map(|(payee, category)| (payee.as_str(), *category))
+    }
+
+    /// Joins corrections made elsewhere; the other's stand where both speak.
+    pub fn add(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+        self.payees.extend(other.payees);
+    }
+
     /// The enrichment after correction. A sensitive line stays sensitive.
     #[must_use]
     pub fn apply(&self, line: &Transaction, enrichment: Enrichment) -> Enrichment {

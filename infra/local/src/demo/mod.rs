@@ -193,11 +193,7 @@ async fn customer(
             .await
             .map(|answer| view::lines(&answer));
     }
-    let scores = demo
-        .api
-        .get(&scores_path)
-        .await
-        .map(|answer| view::scores(&answer));
+    let scores = learned(&demo, &reference, &named).await;
     // The first sync and the first score take seconds: the page looks again by itself meanwhile.
     let live = connections.iter().any(ConnectionView::may_be_read);
     let reading = live
@@ -219,6 +215,15 @@ async fn customer(
             reading,
         },
     )
+}
+
+/// What was learned, put together from its parts.
+async fn learned(demo: &Demo, customer: &str, purpose: &str) -> Result<ScoreView, Refused> {
+    let of = |part: &str| format!("/v1/customers/{customer}/{part}?purpose={purpose}");
+    let scores = demo.api.get(&of("scores")).await?;
+    let contracts = demo.api.get(&of("contracts")).await?;
+    let moments = demo.api.get(&of("life-moments")).await?;
+    Ok(view::scores(&scores, &contracts, &moments))
 }
 
 /// The API's own answer to a read, so that a link can show it without a token.

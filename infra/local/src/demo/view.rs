@@ -124,13 +124,13 @@ pub(super) fn lines(answer: &Value) -> Vec<LineView> {
         .collect()
 }
 
-pub(super) fn scores(answer: &Value) -> ScoreView {
+pub(super) fn scores(answer: &Value, contracts: &Value, moments: &Value) -> ScoreView {
     ScoreView {
         computed_at: moment(answer, "/computed_at"),
         days: text(answer, "/coverage/days"),
         lines: text(answer, "/coverage/lines"),
         cards: items(answer, "scores").map(card).collect(),
-        contracts: items(answer, "contracts")
+        contracts: items(contracts, "contracts")
             .map(|one| ContractView {
                 line: text(one, "/line"),
                 insurer: text(one, "/insurer"),
@@ -143,7 +143,7 @@ pub(super) fn scores(answer: &Value) -> ScoreView {
                 since: text(one, "/since"),
             })
             .collect(),
-        moments: items(answer, "life_moments")
+        moments: items(moments, "life_moments")
             .map(|one| format!("{} ({})", words(&one["kind"]), text(one, "/first_seen")))
             .collect(),
     }

@@ -1,0 +1,239 @@
+//! What was last learned about a person, part by part: profile, contracts, recurrences, life moments,
+//! scores. Each `GET /v1/customers/{customer}/…?purpose=…`.
+//!
+//! Served when every connection it was computed from grants the purpose now. Otherwise
+//! `POST /v1/scores` computes over those that do.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use passerelle_domain::Date;
+use passerelle_domain::Timestamp;
+use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
+use passerelle_domain::purpose::{DataClass, PurposeCode};
+use passerelle_knowledge::{
+    Analysis, CoverRemark, Coverage, FeatureWindow, InsuranceContract, InsurancePayment,
+    LifeMoment, Profile, Recurrence, Scorecard,
+};
+use passerelle_runtime::{Caller, Code, Json, Path, Problem, Query};
+use serde::Serialize;
+
+use crate::grant::Named;
+use crate::{Connections, refused};
+
+/// A part of what was learned, and what it was learned from.
+#[derive(Debug, Serialize)]
+pub(crate) struct Learned<P> {
+    customer: CustomerReference,
+    purpose: PurposeCode,
+    computed_at: Timestamp,
+    as_of: Date,
+    taxonomy_version: String,
+    rules_version: String,
+    connections: BTreeSet<ConnectionId>,
+    coverage: Coverage,
+    #[serde(flatten)]
+    part: P,
+}
+
+/// How the person lives, in numbers.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProfilePart {
+    profile: Profile,
+    features: Vec<FeatureWindow>,
+}
+
+/// Insurance held.
+#[derive(Debug, Serialize)]
+pub(crate) struct ContractsPart {
+    contracts: Vec<InsuranceContract>,
+    cover_remarks: Vec<CoverRemark>,
+    insurance_payments: Vec<InsurancePayment>,
+}
+
+/// Regular flows.
+#[derive(Debug, Serialize)]
+pub(crate) struct RecurrencesPart {
+    recurrences: Vec<Recurrence>,
+}
+
+/// What changed.
+#[derive(Debug, Serialize)]
+pub(crate) struct LifeMomentsPart {
+    life_moments: Vec<LifeMoment>,
+}
+
+/// One answer per card.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScoresPart {
+    scores: Vec<Scorecard>,
+}
+
+type Asked = (
+    State<Arc<Connections>>,
+    Caller,
+    Path<CustomerReference>,
+    Query<Named>,
+);
+
+pub(crate) async fn profile(
+    connections: State<Arc<Connections>>,
+    caller: Caller,
+    customer: Path<CustomerReference>,
+    named: Query<Named>,
+) -> Result<Json<Learned<ProfilePart>>, Problem> {
+    serve((connections, caller, customer, named), |analysis| {
+        ProfilePart {
+            profile: analysis.profile,
+            features: analysis.features,
+        }
+    })
+    .await
+}
+
+pub(crate) async fn contracts(
+    connections: State<Arc<Connections>>,
+    caller: Caller,
+    customer: Path<CustomerReference>,
+    named: Query<Named>,
+) -> Result<Json<Learned<ContractsPart>>, Problem> {
+    serve((connections, caller, customer, named), |analysis| {
+        ContractsPart {
+            contracts: analysis.contracts,
+            cover_remarks: analysis.cover_remarks,
+            insurance_payments: analysis.insurance_payments,
+        }
+    })
+    .await
+}
+
+pub(crate) async fn recurrences(
+    connections: State<Arc<Connections>>,
+    caller: Caller,
+    customer: Path<CustomerReference>,
+    named: Query<Named>,
+) -> Result<Json<Learned<RecurrencesPart>>, Problem> {
+    serve((connections, caller, customer, named), |analysis| {
+        RecurrencesPart {
+            recurrences: analysis.recurrences,
+        }
+    })
+    .await
+}
+
+pub(crate) async fn life_moments(
+    connections: State<Arc<Connections>>,
+    caller: Caller,
+    customer: Path<CustomerReference>,
+    named: Query<Named>,
+) -> Result<Json<Learned<LifeMomentsPart>>, Problem> {
+    serve((connections, caller, customer, named), |analysis| {
+        LifeMomentsPart {
+            life_moments: analysis.life_moments,
+        }
+    })
+    .await
+}
+
+pub(crate) async fn scores(
+    connections: State<Arc<Connections>>,
+    caller: Caller,
+    customer: Path<CustomerReference>,
+    named: Query<Named>,
+) -> Result<Json<Learned<ScoresPart>>, Problem> {
+    serve((connections, caller, customer, named), |analysis| {
+        ScoresPart {
+            scores: analysis.scores,
+        }
+    })
+    .await
+}
+
+/// Reads what the purpose may see and answers one part of it.
+async fn serve<P>(
+    (State(connections), caller, Path(customer), Query(named)): Asked,
+    part: impl FnOnce(Analysis) -> P,
+) -> Result<Json<Learned<P>>, Problem> {
+    let purpose = connections.purpose(&named.purpose, DataClass::Scores)?;
+    let (store, now) = (connections.store.metered(), connections.clock.now());
+    connections
+        .require_any_grant(&caller.client, &customer, &named.purpose, now)
+        .await?;
+    let found = store
+        .score::<Analysis>(&caller.client, &customer, now)
+        .await
+        .map_err(refused)?;
+    let stored = found.ok_or_else(not_ready)?;
+    for connection in &stored.connections {
+        connections
+            .require_grant(&caller.client, connection, &named.purpose, now)
+            .await?;
+    }
+    let analysis = stored.analysis.visible_to(purpose);
+    Ok(Json(Learned {
+        customer,
+        purpose: named.purpose,
+        computed_at: stored.computed_at,
+        as_of: analysis.as_of,
+        taxonomy_version: analysis.taxonomy_version.clone(),
+        rules_version: analysis.rules_version.clone(),
+        connections: stored.connections,
+        coverage: analysis.coverage.clone(),
+        part: part(analysis),
+    }))
+}
+
+fn not_ready() -> Problem {
+    Problem::new(Code::NotFound).with_detail(
+        "Nothing has been learned yet: wait for the first sync, or POST /v1/scores to compute now.",
+    )
+}
+
+impl Connections {
+    /// Without any grant, whether anything was learned is not told either.
+    async fn require_any_grant(
+        &self,
+        client: &ClientId,
+        customer: &CustomerReference,
+        purpose: &PurposeCode,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let ids = self
+            .store
+            .table()
+            .connections_of(client, customer)
+            .await
+            .map_err(refused)?;
+        for id in &ids {
+            if self.require_grant(client, id, purpose, now).await.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(Problem::purpose_not_granted())
+    }
+
+    async fn require_grant(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        purpose: &PurposeCode,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let found = self
+            .store
+            .table()
+            .connection(client, connection)
+            .await
+            .map_err(refused)?;
+        let (connection, _) = found.ok_or_else(Problem::purpose_not_granted)?;
+        let granted = self
+            .is_granted(&self.store, client, &connection.consent, purpose, now)
+            .await?;
+        if granted {
+            Ok(())
+        } else {
+            Err(Problem::purpose_not_granted())
+        }
+    }
+}
