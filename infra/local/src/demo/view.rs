@@ -289,7 +289,7 @@ mod tests {
             json!({}),
             json!({ "scores": [{}], "connections": [null] }),
         ] {
-            let shown = scores(&answer);
+            let shown = scores(&answer, &answer, &answer);
             assert!(shown.cards.iter().all(|card| card.value.is_none()));
             assert!(connections(&answer).iter().all(|one| one.id.is_empty()));
             assert!(accounts(&answer).is_empty() && lines(&answer).is_empty());
