@@ -2,7 +2,7 @@
 
 use passerelle_aws::connections::SyncOutcome;
 use passerelle_aws::content::Delta;
-use passerelle_aws::{Store, Table, Usage};
+use passerelle_aws::{Store, Usage};
 use passerelle_domain::Date;
 use passerelle_domain::ids::{AccountId, ClientId, ConnectionId};
 use passerelle_domain::money::Amount;
@@ -14,20 +14,6 @@ use passerelle_domain::transaction::{
 use passerelle_local::Options;
 
 use crate::world::{World, connect};
-
-fn store(world: &World) -> Store {
-    let sync = world
-        .suite
-        .template()
-        .functions
-        .iter()
-        .find(|it| it.folder == "sync")
-        .unwrap();
-    let setting = |name: &str| sync.environment[name].clone();
-    let clients = world.suite.aws().clients();
-    let table = Table::new(&clients, setting("TABLE_NAME"), setting("KEYS_TABLE_NAME"));
-    Store::new(&clients, table, setting("VAULT_KEY_ID"))
-}
 
 async fn connected(world: &World) -> (ClientId, ConnectionId) {
     let api = world.api("cli_demo").await;
@@ -63,7 +49,7 @@ async fn quiet_sync(world: &World, store: &Store, owner: &(ClientId, ConnectionI
 async fn a_quiet_sync_is_three_requests_and_no_call_to_kms() {
     let world = World::start(Options::in_memory()).await;
     let owner = connected(&world).await;
-    let store = store(&world);
+    let store = world.store();
     world
         .suite
         .advance(jiff::SignedDuration::from_hours(30))
@@ -139,7 +125,7 @@ async fn the_first_pages_of_a_year_of_a_thousand_lines_cost_at_most_sixty_write_
     let owner = connected(&world).await;
     let clock = world.suite.clock();
     clock.advance(jiff::SignedDuration::from_hours(1));
-    let store = store(&world).metered();
+    let store = world.store().metered();
     let claim = store
         .table()
         .claim(&owner.0, &owner.1, clock.now())
@@ -164,7 +150,7 @@ async fn the_first_pages_of_a_year_of_a_thousand_lines_cost_at_most_sixty_write_
 async fn two_workers_never_hold_one_connection_and_a_late_commit_is_void() {
     let world = World::start(Options::in_memory()).await;
     let owner = connected(&world).await;
-    let store = store(&world);
+    let store = world.store();
     let clock = world.suite.clock();
     clock.advance(jiff::SignedDuration::from_hours(1));
     let first = store
@@ -204,7 +190,7 @@ async fn two_workers_never_hold_one_connection_and_a_late_commit_is_void() {
 async fn no_more_than_four_unattended_claims_in_any_24_hours() {
     let world = World::start(Options::in_memory()).await;
     let owner = connected(&world).await;
-    let store = store(&world);
+    let store = world.store();
     let clock = world.suite.clock();
     // A quarter of an hour later the person is no longer there.
     clock.advance(jiff::SignedDuration::from_mins(30));
@@ -237,7 +223,7 @@ async fn no_more_than_four_unattended_claims_in_any_24_hours() {
 async fn after_the_end_nothing_opens_not_even_what_was_copied_before() {
     let world = World::start(Options::in_memory()).await;
     let owner = connected(&world).await;
-    let store = store(&world);
+    let store = world.store();
     let now = world.suite.clock().now();
     assert!(
         store

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ pub struct Machine {
     state: tempfile::TempDir,
     process: Child,
     level: &'static str,
+    personae: Option<PathBuf>,
 }
 
 impl Machine {
@@ -27,18 +28,24 @@ impl Machine {
 
     /// With another `RUST_LOG`.
     pub async fn start_saying(level: &'static str) -> Self {
+        Self::start_with(level, None).await
+    }
+
+    /// With another `RUST_LOG` and a folder of people.
+    pub async fn start_with(level: &'static str, personae: Option<&Path>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let state = tempfile::tempdir().unwrap();
-        let process = run(port, state.path(), level).await;
+        let process = run(port, state.path(), level, personae).await;
         Self {
             port,
             state,
             process,
             level,
+            personae: personae.map(Path::to_owned),
         }
     }
 
@@ -54,7 +61,8 @@ impl Machine {
     /// Killed without warning (SIGKILL), then started again.
     pub async fn crash(&mut self) {
         self.process.kill().await.unwrap();
-        self.process = run(self.port, self.state.path(), self.level).await;
+        let personae = self.personae.as_deref();
+        self.process = run(self.port, self.state.path(), self.level, personae).await;
     }
 
     pub async fn api(&self) -> Api {
@@ -86,10 +94,12 @@ impl Machine {
     }
 }
 
-async fn run(port: u16, state: &Path, level: &str) -> Child {
+async fn run(port: u16, state: &Path, level: &str, personae: Option<&Path>) -> Child {
+    let people = personae.map(|folder| ["--personae".as_ref(), folder.as_os_str()]);
     let process = Command::new(binaries::program("passerelle"))
         .args(["--port", &port.to_string(), "--state"])
         .arg(state)
+        .args(people.into_iter().flatten())
         .env("RUST_LOG", level)
         .stdout(std::process::Stdio::null())
         .stderr(log(state))

@@ -27,5 +27,6 @@ mod permissions;
 mod person;
 mod runtime_api;
 mod secrecy;
+mod sensitive;
 mod template;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use passerelle_aws::{Store, Table};
 use passerelle_local::{Options, Suite};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -122,6 +123,16 @@ impl World {
         let suite = Suite::start(options).await.expect("the suite starts");
         let base = suite.base_url().as_str().trim_end_matches('/').to_owned();
         Self { suite, base }
+    }
+
+    /// The tables and keys as the functions reach them.
+    pub fn store(&self) -> Store {
+        let functions = &self.suite.template().functions;
+        let sync = functions.iter().find(|it| it.folder == "sync").unwrap();
+        let setting = |name: &str| sync.environment[name].clone();
+        let clients = self.suite.aws().clients();
+        let table = Table::new(&clients, setting("TABLE_NAME"), setting("KEYS_TABLE_NAME"));
+        Store::new(&clients, table, setting("VAULT_KEY_ID"))
     }
 
     pub async fn api(&self, client: &str) -> Api {
