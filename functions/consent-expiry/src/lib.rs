@@ -79,7 +79,9 @@ impl Expiry {
             return Ok(());
         };
         let ended = self.ended(stored.consent, now).await?;
-        if !ended.state.is_terminal() {
+        // A warning was given, its end moved in between, or what is kept is not yet to be erased.
+        let due = ended.next_due().is_none_or(|due| due <= now);
+        if !ended.state.is_terminal() || !due {
             return Ok(());
         }
         if let Some(connection) = &stored.connection {

@@ -196,6 +196,7 @@ fn consent(client: ClientId, request: OpenRequest, now: Timestamp) -> Consent {
     let asked = |purpose: AskedPurpose| RequestedPurpose {
         code: purpose.code,
         required: purpose.required,
+        retention_days: 0,
     };
     let days = request
         .duration_days

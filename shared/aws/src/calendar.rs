@@ -1,10 +1,11 @@
-//! What ends: consents by the day they end on. Written when an end changes, never rescheduled; the
-//! sweep asks for what is due and for nothing else.
+//! What time brings: each consent by the day something is next to be done about it (a warning, an end,
+//! an erasure). Written with the change that moves it, never rescheduled; the sweep asks for what is due
+//! and for nothing else.
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use passerelle_domain::Date;
-use passerelle_domain::consent::{Consent, ConsentState};
+use passerelle_domain::consent::Consent;
 use passerelle_domain::ids::{ClientId, ConsentId};
 
 use crate::attributes::text;
@@ -21,24 +22,15 @@ pub(crate) struct Entry {
     pub(crate) key: String,
 }
 
-/// Where a consent stands in the calendar: its next end, or the end it met until
-/// [`Table::clear_calendar`] says that nothing is owed any more.
-pub(crate) fn entry(consent: &Consent) -> Entry {
-    let end = match &consent.state {
-        ConsentState::Received {
-            link_expires_at, ..
-        } => *link_expires_at,
-        ConsentState::Valid { valid_until, .. } => *valid_until,
-        ConsentState::Rejected { at, .. }
-        | ConsentState::Expired { at }
-        | ConsentState::RevokedByPsu { at }
-        | ConsentState::TerminatedByTpp { at } => *at,
-    };
+/// Where a consent stands in the calendar: the next thing time brings to it. One that is past stays
+/// listed until what it owed is done.
+pub(crate) fn entry(consent: &Consent) -> Option<Entry> {
+    let due = consent.next_due()?;
     let shard = shard(consent.id.as_str(), SHARDS);
-    Entry {
-        day: format!("{}#{shard}", day_of(end)),
-        key: format!("{}#{}", sortable(end), consent.id),
-    }
+    Some(Entry {
+        day: format!("{}#{shard}", day_of(due)),
+        key: format!("{}#{}", sortable(due), consent.id),
+    })
 }
 
 fn day_of(moment: Timestamp) -> Date {

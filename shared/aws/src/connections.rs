@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use jiff::{SignedDuration, Timestamp};
-use passerelle_domain::call_budget::{CallBudget, PsuPresence, SpentAccess, WINDOW};
+use passerelle_domain::call_budget::{
+    CallBudget, CallRule, PsuPresence, SpentAccess, window_start,
+};
 use passerelle_domain::connection::{
     Connection, ConnectionStatus, NoAccountReason, Notice, ReauthenticationReason,
 };
@@ -497,10 +499,6 @@ enum Spending {
     Nothing,
 }
 
-fn window_start(now: Timestamp) -> Timestamp {
-    now.checked_sub(WINDOW).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 pub(crate) fn open_data(
     client: &ClientId,
     connection: &ConnectionId,
@@ -575,12 +573,14 @@ fn read_budget(gate: &Item) -> CallBudget {
             .ok()
             .filter(|at| *at > Timestamp::UNIX_EPOCH)
     };
-    CallBudget::new([
+    let rule = get_text(gate, "call_rule").ok().and_then(CallRule::of_code);
+    let accesses = [
         access("access_1"),
         access("access_2"),
         access("access_3"),
         access("access_4"),
-    ])
+    ];
+    CallBudget::new(rule.unwrap_or_default(), accesses)
 }
 
 pub(crate) fn read_connection(

@@ -183,13 +183,15 @@ impl Table {
 }
 
 fn consent_item(consent: &Consent) -> Result<Item, Error> {
-    let entry = calendar::entry(consent);
-    Ok(Key::consent(&consent.client, &consent.id).with([
+    let mut item = Key::consent(&consent.client, &consent.id).with([
         ("body", json(consent)?),
         ("version", number(consent.version)),
-        ("calendar_day", text(entry.day)),
-        ("calendar_key", text(entry.key)),
-    ]))
+    ]);
+    if let Some(entry) = calendar::entry(consent) {
+        item.insert("calendar_day".into(), text(entry.day));
+        item.insert("calendar_key".into(), text(entry.key));
+    }
+    Ok(item)
 }
 
 fn link_item(consent: &Consent, link: &Digest) -> Item {
@@ -221,26 +223,31 @@ fn read_consent(item: &Item) -> Result<StoredConsent, Error> {
 /// The conditional update that stores the next version, alone or inside a transaction.
 pub(crate) fn consent_update(table: &str, next: &Consent) -> Result<Update, Error> {
     let previous = next.version.saturating_sub(1);
-    let entry = calendar::entry(next);
-    let mut set =
-        "SET body = :body, version = :version, calendar_day = :day, calendar_key = :key".to_owned();
+    let mut expression = "SET body = :body, version = :version".to_owned();
     let mut update = Update::builder()
         .table_name(table)
         .set_key(Some(Key::consent(&next.client, &next.id).into_item()))
         .condition_expression("version = :previous")
         .expression_attribute_values(":body", json(next)?)
         .expression_attribute_values(":version", number(next.version))
-        .expression_attribute_values(":previous", number(previous))
-        .expression_attribute_values(":day", text(entry.day))
-        .expression_attribute_values(":key", text(entry.key));
+        .expression_attribute_values(":previous", number(previous));
     if let ConsentState::Valid { connection, .. } = &next.state {
-        set.push_str(", #connection = :connection");
+        expression.push_str(", #connection = :connection");
         update = update
             .expression_attribute_names("#connection", "connection")
             .expression_attribute_values(":connection", text(connection.as_str()));
     }
+    match calendar::entry(next) {
+        Some(entry) => {
+            expression.push_str(", calendar_day = :day, calendar_key = :key");
+            update = update
+                .expression_attribute_values(":day", text(entry.day))
+                .expression_attribute_values(":key", text(entry.key));
+        }
+        None => expression.push_str(" REMOVE calendar_day, calendar_key"),
+    }
     update
-        .update_expression(set)
+        .update_expression(expression)
         .build()
         .map_err(|_| Error::Unreadable("consent"))
 }

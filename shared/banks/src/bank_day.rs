@@ -5,16 +5,9 @@
 //! every bank of the directory keeps.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-
-/// Central European Time with its summer rule (Directive 2000/84/EC), so that no time-zone database
-/// is needed.
-const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
-
-fn central_europe() -> TimeZone {
-    TimeZone::posix(CENTRAL_EUROPE).unwrap_or(TimeZone::UTC)
-}
+use passerelle_domain::bank_day;
+pub(crate) use passerelle_domain::bank_day::day_at;
 
 /// The calendar date at the front of `2026-11-22` or `2026-11-22T00:00:00+01:00`. Anything else is
 /// no date.
@@ -31,21 +24,16 @@ pub(crate) fn read_date(text: &str) -> Option<Date> {
 pub(crate) fn end_of_day(last: Date) -> Timestamp {
     last.checked_add(1.day())
         .ok()
-        .and_then(|next| next.to_zoned(central_europe()).ok())
+        .and_then(|next| next.to_zoned(bank_day::zone()).ok())
         .map_or(Timestamp::MAX, |midnight| midnight.timestamp())
 }
 
 /// The first moment of a day at the bank, with its offset: `2026-11-22T00:00:00+01:00`.
 pub(crate) fn start_of_day(day: Date) -> String {
-    match day.to_zoned(central_europe()) {
+    match day.to_zoned(bank_day::zone()) {
         Ok(midnight) => midnight.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
         Err(_) => format!("{day}T00:00:00Z"),
     }
-}
-
-/// The bank's calendar day at a moment.
-pub(crate) fn day_at(moment: Timestamp) -> Date {
-    moment.to_zoned(central_europe()).date()
 }
 
 #[cfg(test)]

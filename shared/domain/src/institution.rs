@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call_budget::{CallRule, Counting};
 use crate::ids::InstitutionId;
 
 /// A bank a person can choose.
@@ -20,4 +21,15 @@ pub struct Institution {
     pub max_consent_days: u16,
     /// Unattended accesses the bank allows in any 24 hours (RTS art. 36(5)(b): four unless agreed).
     pub unattended_per_day: u8,
+    /// What it counts them over.
+    #[serde(default)]
+    pub unattended_counting: Counting,
+}
+
+impl Institution {
+    /// How many unattended accesses the bank allows, and over what it counts them.
+    #[must_use]
+    pub fn call_rule(&self) -> CallRule {
+        CallRule::new(self.unattended_per_day, self.unattended_counting)
+    }
 }

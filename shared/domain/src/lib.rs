@@ -2,7 +2,9 @@
 
 pub mod account;
 pub mod authorisation;
+pub mod bank_day;
 pub mod call_budget;
+pub mod circuit;
 pub mod connection;
 pub mod consent;
 pub mod ids;
