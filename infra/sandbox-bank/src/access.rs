@@ -192,7 +192,7 @@ impl GrantedAccess {
     }
 }
 
-fn issued(bank: &Bank, token: &str) -> Result<IssuedAccess, AccessRefusal> {
+pub(crate) fn issued(bank: &Bank, token: &str) -> Result<IssuedAccess, AccessRefusal> {
     bank.look(|state| state.access_tokens.get(&SecretDigest::of(token)).cloned())
         .ok_or(AccessRefusal::TokenUnknown)
 }
@@ -205,7 +205,7 @@ fn still_valid(bank: &Bank, consent: &BankConsent) -> Result<(), AccessRefusal> 
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

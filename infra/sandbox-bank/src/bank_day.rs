@@ -13,6 +13,15 @@ pub(crate) fn day_at(moment: Timestamp) -> Date {
     moment.to_zoned(zone).date()
 }
 
+/// A moment in French time without an offset, as the aggregator writes it.
+pub(crate) fn local_moment(moment: Timestamp) -> String {
+    let zone = TimeZone::posix(FRENCH_TIME).unwrap_or(TimeZone::UTC);
+    moment
+        .to_zoned(zone)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

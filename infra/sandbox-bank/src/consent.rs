@@ -29,6 +29,8 @@ pub(crate) enum Dialect {
     Stet14,
     /// STET 1.6, model A2: the third party forwards which accounts it was allowed to read.
     Stet16,
+    /// The aggregator's API, which reads the bank for others.
+    Powens,
 }
 
 /// Where a consent stands.

@@ -11,6 +11,7 @@ mod ledger;
 mod oauth;
 mod pages;
 mod people;
+mod powens;
 mod state;
 mod stet;
 
@@ -31,5 +32,6 @@ pub fn router(bank: Arc<Bank>) -> Router {
         .merge(oauth::routes())
         .merge(berlin_group::routes())
         .merge(stet::routes())
+        .merge(powens::routes())
         .with_state(bank)
 }

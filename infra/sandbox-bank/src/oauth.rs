@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use ring::digest;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,6 +21,7 @@ use crate::consent::{ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
 use crate::pages::PageRefusal;
 use crate::people::Quirk;
+use crate::powens;
 use crate::state::{
     ACCESS_LIFETIME, CODE_LIFETIME, IssuedAccess, IssuedCode, IssuedRefresh, SecretDigest,
     State as Memory, Visit,
@@ -181,7 +183,8 @@ pub(crate) fn approve(
         state.visits.remove(id);
         let dialect = state.consents.get(&visit.consent)?.dialect;
         let odd = bank.member(&person).and_then(|member| member.quirk);
-        if dialect != Dialect::BerlinGroup || odd == Some(Quirk::Q38) {
+        let one_link = matches!(dialect, Dialect::Stet14 | Dialect::Stet16);
+        if one_link || odd == Some(Quirk::Q38) {
             supersede(state, dialect, &person, &visit.client_id);
         }
         let consent = state.consents.get_mut(&visit.consent)?;
@@ -208,7 +211,11 @@ pub(crate) fn approve(
         Some((dialect, code))
     })?;
     let (dialect, code) = issued.ok_or(PageRefusal::NoVisit)?;
-    let answer = [("code", code.as_str())];
+    let connection = powens::connection_id(bank, &visit.consent).to_string();
+    let mut answer = vec![("code", code.as_str())];
+    if dialect == Dialect::Powens {
+        answer.push(("connection_id", &connection));
+    }
     back(
         bank,
         dialect,
@@ -305,6 +312,33 @@ pub(crate) fn grant(
         "refresh_token": refresh,
     });
     Ok((uncached(), Json(answer)).into_response())
+}
+
+/// Gives a token that ends with its consent only, for a code.
+pub(crate) fn grant_permanent(
+    bank: &Bank,
+    request: &TokenRequest,
+    dialect: Dialect,
+) -> Result<String, TokenRefusal> {
+    if request
+        .grant_type
+        .as_deref()
+        .is_some_and(|kind| kind != "authorization_code")
+    {
+        return Err(TokenRefusal::UnsupportedGrantType);
+    }
+    let granted = spend_code(bank, request, dialect)?;
+    let token = bank.change(|state| {
+        let token = bank.fresh(state, "access");
+        let issued = IssuedAccess {
+            consent: granted.consent,
+            extended_history: true,
+            expires_at: Timestamp::MAX,
+        };
+        state.access_tokens.insert(SecretDigest::of(&token), issued);
+        token
+    })?;
+    Ok(token)
 }
 
 /// What a code or refresh token entitles to.

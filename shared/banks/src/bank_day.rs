@@ -4,7 +4,7 @@
 //! zone. Only where a moment is needed is the bank's local time used: Central European Time, which
 //! every bank of the directory keeps.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::{Timestamp, ToSpan};
 use passerelle_domain::bank_day;
 pub(crate) use passerelle_domain::bank_day::day_at;
@@ -18,6 +18,12 @@ pub(crate) fn read_date(text: &str) -> Option<Date> {
         return None;
     }
     day.parse().ok()
+}
+
+/// A moment written in the bank's local time, without an offset: `2026-11-22 06:12:00`.
+pub(crate) fn read_local_moment(text: &str) -> Option<Timestamp> {
+    let local: DateTime = text.trim().parse().ok()?;
+    Some(local.to_zoned(bank_day::zone()).ok()?.timestamp())
 }
 
 /// The moment an inclusive last day is over at the bank.
@@ -68,6 +74,21 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_without_an_offset_is_the_banks_local_time() {
+        let read = |text: &str| read_local_moment(text).map(|moment| moment.to_string());
+        let winter = Some("2026-11-22T05:12:00Z".to_owned());
+        assert_eq!(read("2026-11-22 06:12:00"), winter);
+        assert_eq!(read("2026-11-22T06:12:00"), winter);
+        assert_eq!(
+            read("2026-07-14 06:12:00").as_deref(),
+            Some("2026-07-14T04:12:00Z")
+        );
+        for text in ["", "soon", "22/11/2026 06:12", "2026-13-01 00:00:00"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn an_inclusive_last_day_ends_at_the_banks_midnight() {
         let winter = end_of_day(Date::constant(2026, 12, 31));
         assert_eq!(winter, "2026-12-31T23:00:00Z".parse().unwrap());
@@ -87,6 +108,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,30}") {
             let _ = read_date(&text);
+            let _ = read_local_moment(&text);
         }
     }
 }

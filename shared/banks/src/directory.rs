@@ -18,6 +18,8 @@ pub enum Standard {
     BerlinGroup,
     /// STET PSD2 API.
     Stet,
+    /// The Powens API, an aggregator's.
+    Powens,
     /// Not read in the bank's own documentation yet.
     Unconfirmed,
 }

@@ -78,6 +78,9 @@ pub enum BankError {
         /// The HTTP status.
         status: u16,
     },
+    /// The aggregator has not read the bank to the end yet: what it holds is no history.
+    #[error("the aggregator has not read the bank yet")]
+    NotReadYet,
     /// The bank's call limit is reached. Never to be read as "no data".
     #[error("the bank's call limit is reached")]
     RateLimited {
@@ -154,7 +157,10 @@ impl BankError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Unavailable { .. } | Self::RateLimited { .. } => true,
+            Self::Unreachable(_)
+            | Self::Unavailable { .. }
+            | Self::NotReadYet
+            | Self::RateLimited { .. } => true,
             // Half a page or a gateway's HTML is usually a bad moment, not a bad bank.
             Self::Nonsense { .. } => true,
             Self::UnknownInstitution
@@ -207,6 +213,7 @@ impl BankError {
             self,
             Self::Unreachable(_)
                 | Self::Unavailable { .. }
+                | Self::NotReadYet
                 | Self::RateLimited { .. }
                 | Self::Nonsense { .. }
                 | Self::ForeignLink

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aggregator;
 mod bank_day;
 mod bank_http;
 mod berlin_group;
@@ -9,6 +10,7 @@ mod error;
 mod history;
 mod links;
 mod oauth;
+mod powens;
 mod presence;
 mod remittance;
 mod secrets;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use passerelle_domain::ids::InstitutionId;
 use url::Url;
 
+pub use crate::aggregator::{AggregatorAccess, NoSecret, SecretSource};
 pub use crate::connector::{
     Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
 };
@@ -30,8 +33,11 @@ pub use crate::directory::{
 pub use crate::error::{BankCode, BankError};
 pub use crate::secrets::{AttemptSecrets, OpenToken};
 
+use crate::aggregator::{PublicSecret, SANDBOX_SECRET};
 use crate::bank_http::BankHttp;
 use crate::berlin_group::BerlinGroup;
+use crate::links::BankAddress;
+use crate::powens::Powens;
 use crate::stet::Stet;
 
 /// What differs from one deployment to another.
@@ -108,8 +114,23 @@ fn speak(
     match entry.standard {
         Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, base, client_id, http)?)),
         Standard::Stet => Ok(Arc::new(Stet::new(entry, base, client_id, http)?)),
+        Standard::Powens => {
+            let access = sandbox_aggregator(base, client_id)?;
+            Ok(Arc::new(Powens::new(&access, None, http)?))
+        }
         Standard::Unconfirmed => Err(BankError::Settings(
             "a bank whose standard is not confirmed cannot be reached",
         )),
     }
+}
+
+/// The aggregator of the sandbox bank, which reads the sandbox bank only.
+fn sandbox_aggregator(base: &Url, client_id: &str) -> Result<AggregatorAccess, BankError> {
+    let base = BankAddress::new(base)?;
+    Ok(AggregatorAccess {
+        api: base.path(&["powens", "2.0"]),
+        webview: base.path(&["powens", "webview"]),
+        client_id: client_id.to_owned(),
+        client_secret: Arc::new(PublicSecret(SANDBOX_SECRET)),
+    })
 }

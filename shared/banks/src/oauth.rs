@@ -118,7 +118,10 @@ fn code_challenge(verifier: &Private) -> String {
 
 /// Refuses a return that another server than the one we sent the person to answers (mix-up,
 /// RFC 9207): a wrong name, or no name from a bank that promised one.
-fn check_issuer(secrets: &AttemptSecrets, issuer: Option<&str>) -> Result<(), BankError> {
+pub(crate) fn check_issuer(
+    secrets: &AttemptSecrets,
+    issuer: Option<&str>,
+) -> Result<(), BankError> {
     match issuer {
         Some(named) if named == secrets.issuer => Ok(()),
         None if !secrets.issuer_required => Ok(()),
@@ -318,7 +321,7 @@ fn read_grant(
 }
 
 /// A token goes into a header: anything else than visible ASCII cannot be one (RFC 6750).
-fn is_header_safe(token: &SecretString) -> bool {
+pub(crate) fn is_header_safe(token: &SecretString) -> bool {
     let text = token.expose_secret();
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

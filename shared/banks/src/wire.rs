@@ -53,6 +53,13 @@ impl<'de> Deserialize<'de> for Decimal {
     }
 }
 
+impl Decimal {
+    /// The amount in a currency; `None` when it is no decimal the currency holds exactly.
+    pub(crate) fn read(&self, currency: Currency) -> Option<Amount> {
+        Amount::parse(&self.0, currency).ok()
+    }
+}
+
 impl fmt::Debug for Decimal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Decimal(…)")
@@ -74,7 +81,7 @@ impl WireAmount {
             Some(code) => code.to_ascii_uppercase().parse().ok()?,
             None => account_currency,
         };
-        Amount::parse(&self.amount.0, currency).ok()
+        self.amount.read(currency)
     }
 }
 

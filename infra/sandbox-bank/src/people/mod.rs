@@ -1,5 +1,6 @@
 //! Who banks here: households made from the seed, persona files, and people whose bank misbehaves.
 
+mod aggregation;
 mod behaviour;
 mod dice;
 mod flow;
@@ -14,6 +15,7 @@ use jiff::civil::Date;
 
 use crate::error::SandboxError;
 use crate::ledger::LedgerAccount;
+pub(crate) use crate::people::aggregation::Aggregation;
 pub(crate) use crate::people::behaviour::Behaviour;
 use crate::people::household::Household;
 use crate::people::persona::Persona;
@@ -41,6 +43,7 @@ pub(crate) struct Member {
     pub(crate) person: Person,
     pub(crate) behaviour: Behaviour,
     pub(crate) quirk: Option<Quirk>,
+    pub(crate) aggregation: Option<Aggregation>,
     money: Money,
 }
 
@@ -50,6 +53,7 @@ impl Member {
             person,
             behaviour: Behaviour::Ordinary,
             quirk: None,
+            aggregation: None,
             money,
         }
     }
@@ -95,6 +99,10 @@ impl Population {
         members.extend(Quirk::all().map(|quirk| Member {
             quirk: Some(quirk),
             ..Self::test_case(quirk.person())
+        }));
+        members.extend(Aggregation::all().map(|aggregation| Member {
+            aggregation: Some(aggregation),
+            ..Self::test_case(aggregation.person())
         }));
         Ok(Self {
             seed,

@@ -40,7 +40,7 @@ struct AuthorizationRequest {
 
 /// A real bank knows the third party's addresses from its registration; the sandbox takes any
 /// `https` address and any on loopback.
-fn is_registered(address: &str) -> bool {
+pub(crate) fn is_registered(address: &str) -> bool {
     Url::parse(address).is_ok_and(|url| {
         let loopback = match url.host() {
             Some(Host::Ipv4(ip)) => ip.is_loopback(),

@@ -24,6 +24,7 @@ use crate::bank::Bank;
 use crate::consent::Dialect;
 use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::Behaviour;
+pub(crate) use crate::stet::authorisation::is_registered;
 use crate::stet::refusal::Refusal;
 use crate::stet::window::Window;
 

@@ -1,8 +1,11 @@
-//! What every connector must do, run for each: the same assertions, another dialect.
+//! What every connector must do, run for each: the same assertions, another dialect. An aggregator
+//! is not a bank: its tokens do not age, it holds what it read, and calls to it are not calls to the
+//! bank. Where that makes a difference the case says so.
 
 use passerelle_banks::{BankConsent, BankError, OpenToken};
 use passerelle_domain::account::{AccountIdentification, AccountKind, FetchedAccount};
 use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_domain::transaction::BookingStatus;
 use passerelle_domain::{Date, Timestamp};
@@ -48,10 +51,9 @@ async fn the_whole_road(institution: &str) {
         current.identification,
         AccountIdentification::Iban(_)
     ));
-    assert_eq!(
-        current.owner_name.as_ref().unwrap().expose(),
-        "Camille Martin"
-    );
+    let owner = current.owner_name.as_ref().map(Private::expose);
+    let promised = sandbox.entry.capabilities.owner_name;
+    assert_eq!(owner, promised.then_some("Camille Martin"));
 
     let window = movements(&sandbox, &token, None).await.unwrap();
     let booked = window
@@ -130,6 +132,14 @@ async fn an_old_token_is_renewed(institution: &str) {
         .unwrap();
     let renewed = OpenToken::from_bytes(&renewed.to_bytes()).unwrap();
     assert!(!accounts(&sandbox, &renewed).await.unwrap().is_empty());
+}
+
+async fn a_token_never_ages(institution: &str) {
+    let sandbox = Sandbox::open_at(institution).await;
+    let token = sandbox.connect("camille.martin").await;
+    sandbox.clock.advance_minutes(60 * 24 * 179);
+    assert!(!token.needs_refresh(sandbox.clock.now()));
+    assert!(!accounts(&sandbox, &token).await.unwrap().is_empty());
 }
 
 async fn an_ended_consent_stays_ended(institution: &str) {
@@ -212,6 +222,49 @@ async fn the_address_goes_with_attended_calls_only(institution: &str) {
     }
 }
 
+async fn unattended_reads_are_not_calls_to_the_bank(institution: &str) {
+    let sandbox = Sandbox::open_at(institution).await;
+    let correlation = correlation();
+    let token = sandbox.connect("camille.martin").await;
+    for _ in 0..6 {
+        let unattended = sandbox.unattended();
+        let access = access(&token, &unattended, &correlation);
+        assert!(
+            !sandbox
+                .connector
+                .accounts(&access)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+async fn the_address_is_nobodys_business(institution: &str) {
+    let sandbox = Sandbox::open_at(institution).await;
+    let token = sandbox.connect("camille.martin").await;
+    sandbox.calls.lock().unwrap().clear();
+    movements(&sandbox, &token, None).await.unwrap();
+    let calls = sandbox.calls.lock().unwrap();
+    assert!(
+        calls.len() > 2 && calls.iter().all(|(_, sent)| !sent),
+        "{calls:?}"
+    );
+}
+
+async fn the_whole_history_stays(institution: &str) {
+    let sandbox = Sandbox::open_at(institution).await;
+    let token = sandbox.connect("camille.martin").await;
+    let first = movements(&sandbox, &token, None).await.unwrap();
+    sandbox.clock.advance_minutes(16);
+    let later = movements(&sandbox, &token, None).await.unwrap();
+    assert_eq!(later.from, first.from);
+    let from = Some(Date::constant(2026, 11, 1));
+    let recent = movements(&sandbox, &token, from).await.unwrap();
+    assert_eq!(Some(recent.from), from);
+    assert!(recent.lines.len() * 4 < later.lines.len());
+}
+
 async fn after_the_first_minutes_ninety_days_are_left(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
     let token = sandbox.connect("camille.martin").await;
@@ -256,22 +309,7 @@ async fn misbehaviour_is_an_error(institution: &str) {
 }
 
 macro_rules! conformance {
-    ($($dialect:ident: $institution:literal),* $(,)?) => {
-        $(conformance!(@ $dialect $institution
-            the_whole_road,
-            a_refusal_has_no_code,
-            a_code_works_once,
-            another_issuer_is_refused,
-            an_old_token_is_renewed,
-            an_ended_consent_stays_ended,
-            a_revocation_at_the_bank_is_seen,
-            unattended_accesses_are_limited,
-            the_address_goes_with_attended_calls_only,
-            after_the_first_minutes_ninety_days_are_left,
-            misbehaviour_is_an_error,
-        );)*
-    };
-    (@ $dialect:ident $institution:literal $($case:ident,)*) => {
+    ($dialect:ident: $institution:literal, $($case:ident),* $(,)?) => {
         mod $dialect {
             $(#[tokio::test]
             async fn $case() {
@@ -281,8 +319,52 @@ macro_rules! conformance {
     };
 }
 
-conformance! {
+macro_rules! every_connector {
+    ($dialect:ident: $institution:literal, $($more:ident),* $(,)?) => {
+        conformance! {
+            $dialect: $institution,
+            the_whole_road,
+            a_refusal_has_no_code,
+            a_code_works_once,
+            another_issuer_is_refused,
+            an_ended_consent_stays_ended,
+            a_revocation_at_the_bank_is_seen,
+            misbehaviour_is_an_error,
+            $($more,)*
+        }
+    };
+}
+
+macro_rules! bank {
+    ($($dialect:ident: $institution:literal),* $(,)?) => {
+        $(every_connector! {
+            $dialect: $institution,
+            an_old_token_is_renewed,
+            unattended_accesses_are_limited,
+            the_address_goes_with_attended_calls_only,
+            after_the_first_minutes_ninety_days_are_left,
+        })*
+    };
+}
+
+macro_rules! aggregator {
+    ($($dialect:ident: $institution:literal),* $(,)?) => {
+        $(every_connector! {
+            $dialect: $institution,
+            a_token_never_ages,
+            unattended_reads_are_not_calls_to_the_bank,
+            the_address_is_nobodys_business,
+            the_whole_history_stays,
+        })*
+    };
+}
+
+bank! {
     berlin_group: "sandbox-bank",
     stet_1_4: "sandbox-bank-stet",
     stet_1_6_a2: "sandbox-bank-stet-a2",
+}
+
+aggregator! {
+    powens: "sandbox-bank-powens",
 }

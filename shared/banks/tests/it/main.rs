@@ -12,6 +12,7 @@ mod conformance;
 mod limits;
 mod misbehaving_bank;
 mod personae;
+mod powens;
 mod quirks;
 mod road;
 mod sandbox;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use passerelle_banks::{
-    Access, AttemptSecrets, AuthorisationRequest, BankSettings, Banks, Connector, OpenToken,
+    Access, AttemptSecrets, AuthorisationRequest, BankSettings, Banks, Connector, DirectoryEntry,
+    OpenToken,
 };
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence, SpentAccess};
 use passerelle_domain::ids::CorrelationId;
@@ -41,6 +42,7 @@ impl TestClock {
 pub struct Sandbox {
     pub clock: TestClock,
     pub connector: Arc<dyn Connector>,
+    pub entry: DirectoryEntry,
     pub bank: Arc<Bank>,
     /// Method, path and query, and whether `PSU-IP-Address` was sent, for each call of ours.
     pub calls: Arc<Mutex<Vec<(String, bool)>>>,
@@ -100,6 +102,11 @@ impl Sandbox {
         Self {
             clock,
             connector: banks.connector(&institution.parse().unwrap()).unwrap(),
+            entry: banks
+                .directory()
+                .get(&institution.parse().unwrap())
+                .unwrap()
+                .clone(),
             bank,
             calls,
         }
