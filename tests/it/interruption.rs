@@ -29,10 +29,11 @@ async fn killed_between_any_two_steps_the_journey_goes_on_and_nothing_is_lost() 
     machine.crash().await;
     let back = decide(&mut person, &page, "approve").await;
     machine.crash().await;
-    let page = person.open(back.as_str()).await;
+    let progress = person.open_and_hold(back.as_str()).await.unwrap();
     // The message of the first sync dies with the process; what is owed stands in the table.
     machine.crash().await;
     machine.pass("PT2M").await;
+    let page = person.open(progress.as_str()).await;
     let page = wait_for_ending(&mut person, page).await;
     assert!(page.html.contains("transactions"), "{}", page.html);
     machine.crash().await;
@@ -84,13 +85,14 @@ async fn killed_while_it_reads_the_bank_it_ends_with_the_same_ledger() {
         let login =
             crate::world::walk_to_bank(&mut person, consent["journey_url"].as_str().unwrap()).await;
         let back = crate::world::approve(&mut person, &login, "camille.martin").await;
-        let page = person.open(back.as_str()).await;
+        let progress = person.open_and_hold(back.as_str()).await.unwrap();
         if delay > 0 {
             tokio::time::sleep(Duration::from_millis(delay)).await;
             machine.crash().await;
             // The lease of the worker that died ends, then the sweep finds what is owed.
             machine.pass("PT3M").await;
         }
+        let page = person.open(progress.as_str()).await;
         wait_for_ending(&mut person, page).await;
         let api = machine.api().await;
         let connection = api.connection("customer-1").await;

@@ -95,6 +95,14 @@ impl Person {
         self.follow(url, answer).await
     }
 
+    /// Opens an address and stops there, wherever it leads: as when the machine dies right after.
+    pub async fn open_and_hold(&mut self, url: impl AsRef<str>) -> Option<Url> {
+        let url: Url = url.as_ref().parse().expect("an address");
+        let answer = self.send(self.http.get(url.clone())).await;
+        let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+        url.join(location).ok()
+    }
+
     /// Sends a form and follows where it leads.
     pub async fn submit(&mut self, url: &Url, fields: &[(&str, &str)]) -> Page {
         let answer = self.send(self.http.post(url.clone()).form(fields)).await;

@@ -176,7 +176,7 @@ pub async fn decide(person: &mut Person, approval: &Page, decision: &str) -> url
 /// Looks at the progress page until it says something else than "wait".
 pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
     let (started, mut page) = (Instant::now(), progress);
-    while page.html.contains("http-equiv=\"refresh\"") {
+    while page.html.contains("class=\"steps\"") {
         assert!(
             started.elapsed() < Duration::from_secs(120),
             "still waiting: {}",

@@ -13,16 +13,8 @@ pub(crate) fn to_journey(token: &Private) -> Response {
 
 /// The bank answered in a browser that did not leave for it (app to app).
 pub(crate) fn back_to_first_browser(locale: Locale) -> Response {
-    let (title, text) = match locale {
-        Locale::Fr => (
-            "Revenez à la page de départ",
-            "Votre banque a répondu. Pour votre sécurité, terminez dans la page où vous avez commencé : elle vous attend.\nVous pouvez fermer celle-ci.",
-        ),
-        Locale::En => (
-            "Go back to the page you started on",
-            "Your bank has answered. For your safety, finish on the page where you started: it is waiting for you.\nYou can close this one.",
-        ),
-    };
+    let words = pages::words(locale);
+    let (title, text) = (words.text("elsewhere.title"), words.text("elsewhere.text"));
     pages::notice(locale, title, text, None)
 }
 

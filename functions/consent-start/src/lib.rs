@@ -86,10 +86,16 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/journey/{token}/purposes",
             get(journey::purposes::show).post(journey::purposes::choose),
         )
-        .route("/journey/{token}/leave", get(journey::leaving::show))
+        .route(
+            "/journey/{token}/leave",
+            get(journey::leaving::show).post(journey::leaving::ask_again),
+        )
         .route("/journey/{token}/progress", get(journey::progress::show))
-        .route("/journey/{token}/confirm", post(journey::progress::confirm))
-        .route("/journey/{token}/not-me", post(journey::progress::not_me))
+        .route(
+            "/journey/{token}/confirm",
+            post(journey::confirming::confirm),
+        )
+        .route("/journey/{token}/not-me", post(journey::confirming::not_me))
         .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
         .with_state(consent_start)
         .merge(shared_pages::assets());

@@ -26,6 +26,15 @@ use crate::table::{AsSliceOf, Digest, Key, Table};
 use crate::vault::{DataKey, Place};
 use crate::wheel;
 
+/// What a new attempt needs to remember, until the person comes back.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure<'a> {
+    /// What the connector asked to remember. Secret.
+    pub secrets: &'a [u8],
+    /// The bank's address the person leaves by. Secret: it carries the `state`.
+    pub way: &'a str,
+}
+
 /// An attempt that was just claimed: nobody else can exchange its code.
 #[derive(Debug)]
 pub struct ClaimedAttempt {
@@ -69,7 +78,7 @@ pub struct Completion<'a> {
 }
 
 impl Store {
-    /// Stores a new attempt and its sealed secrets.
+    /// Stores a new attempt, its sealed secrets and its sealed way to the bank.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the `state` was used before.
@@ -77,17 +86,19 @@ impl Store {
         &self,
         authorisation: &Authorisation,
         state: &Digest,
-        secrets: &[u8],
+        departure: &Departure<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let client = &authorisation.client;
         let key = self.attempt_key(authorisation, now).await?;
-        let sealed = key.seal(&place(authorisation, "attempt"), secrets)?;
+        let secrets = key.seal(&place(authorisation, "attempt"), departure.secrets)?;
+        let way = key.seal(&place(authorisation, "way"), departure.way.as_bytes())?;
         let attempt = Key::attempt(state).with([
             ("body", json(authorisation)?),
             ("phase", text(phase(&authorisation.status))),
             ("expires_at", moment(authorisation.expires_at)),
-            ("secrets", bytes(sealed)),
+            ("secrets", bytes(secrets)),
+            ("way", bytes(way)),
             ("ttl", moment(authorisation.expires_at)),
         ]);
         let pointer = Key::attempt_pointer(client, &authorisation.consent)
@@ -108,6 +119,33 @@ impl Store {
             .map_err(Error::from_sdk)?;
         self.table.meter.table_write(answer.consumed_capacity());
         Ok(())
+    }
+
+    /// The bank's address of an attempt that nobody came back from yet, while a return is accepted.
+    ///
+    /// # Errors
+    /// When AWS does not answer.
+    pub async fn way_to_bank(
+        &self,
+        state: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Private>, Error> {
+        let item = self
+            .table
+            .get(&self.table.name, Key::attempt(state))
+            .await?;
+        let Some(item) = item.filter(|item| item.contains_key("way")) else {
+            return Ok(None);
+        };
+        let authorisation = read_attempt(&item)?;
+        let started = matches!(authorisation.status, AuthorisationStatus::Started);
+        if !started || !authorisation.is_claimable(now) {
+            return Ok(None);
+        }
+        let key = self.attempt_key(&authorisation, now).await?;
+        let way = key.open(&place(&authorisation, "way"), get_bytes(&item, "way")?)?;
+        let way = std::str::from_utf8(&way).map_err(|_| Error::Unreadable("way"))?;
+        Ok(Some(Private::new(way)))
     }
 
     /// Keeps a return that came in another browser until the person confirms.
@@ -261,7 +299,7 @@ impl Store {
             .table_name(&self.table.name)
             .set_key(Some(Key::attempt(state).into_item()))
             .update_expression(
-                "SET #status = :status, phase = :phase REMOVE #token, psu, secrets, code",
+                "SET #status = :status, phase = :phase REMOVE #token, psu, secrets, code, way",
             )
             .condition_expression("phase = :claimed")
             .expression_attribute_names("#status", "status")

@@ -12,7 +12,7 @@
 //! | attempt pointer | `T#…#N#{consent}` | `ATTEMPT` | digest of the latest attempt's `state` |
 //! | journey link | `L#{sha256(token)}` | `LINK` | client, consent; `ttl` |
 //! | idempotency | `T#…#I#{key}` | `I` | request digest, consent; `ttl`, checked on read |
-//! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, code, token; `ttl` |
+//! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, way to the bank, code, token; `ttl` |
 //! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, last four unattended accesses, `wheel_slot` |
 //! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |

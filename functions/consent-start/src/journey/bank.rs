@@ -44,6 +44,7 @@ pub(crate) async fn show(
     let found = consent_start.banks.directory().search(&query, SHOWN);
     let page = BankChoice {
         locale: journey.consent.locale,
+        brand: journey.brand.clone(),
         query,
         search_at: journey.step(Step::Bank),
         choose_at: journey.step(Step::Bank),
@@ -58,13 +59,13 @@ pub(crate) async fn choose(
     Path(token): Path<Private>,
     Form(choice): Form<Choice>,
 ) -> Result<Response, Problem> {
-    let journey = consent_start.journey(token).await?;
+    let mut journey = consent_start.journey(token).await?;
     let chosen = consent_start.banks.directory().get(&choice.institution);
     let Some(bank) = chosen.filter(|bank| is_reachable(bank)) else {
         return Ok(journey.go_to(Step::Bank));
     };
     let event = ConsentEvent::InstitutionChosen(bank.institution.id.clone());
-    match consent_start.decide(&journey, event).await? {
+    match consent_start.decide(&mut journey, event).await? {
         Ok(()) => Ok(journey.go_to(Step::Purposes)),
         Err(_) => Ok(journey.go_to(Step::Progress)),
     }

@@ -1,17 +1,20 @@
 //! The way to the bank: an attempt is opened there and stored, then the person gets the bank's link.
 //!
-//! A `GET`, so that a form never ends at the bank (see `passerelle_runtime::pages`). Loading it again
-//! opens another attempt; the one before stays good until its quarter of an hour is over.
+//! The attempt is opened by a `POST` and shown by a `GET`, so that neither a reload nor a preview opens
+//! another, and a form never ends at the bank (see `passerelle_runtime::pages`). The link is shown in the
+//! browser that asked for it alone: sent to somebody else, it would bind their bank to this journey.
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::header::SET_COOKIE;
+use http::request::Parts;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use passerelle_aws::authorisations::Departure;
 use passerelle_aws::table::Digest;
-use passerelle_banks::{AuthorisationRequest, DirectoryEntry, StartedAuthorisation};
+use passerelle_banks::{AuthorisationRequest, DirectoryEntry};
 use passerelle_domain::Date;
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus};
 use passerelle_domain::consent::{BANK_MARGIN, ConsentState};
@@ -22,6 +25,7 @@ use passerelle_runtime::{
 };
 
 use super::purposes::chosen_bank;
+use super::standing::is_same_browser;
 use super::{Journey, Step};
 use crate::pages::{AtBank, Ending};
 use crate::{ConsentStart, refused};
@@ -29,13 +33,38 @@ use crate::{ConsentStart, refused};
 /// How long a return from the bank is accepted.
 const ATTEMPT_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 
+/// Who is about to leave: their device, their browser, and the address they came by.
+#[derive(Debug)]
+pub(crate) struct Traveller {
+    visitor: Visitor,
+    browser: Browser,
+    own: OwnAddress,
+    correlation: Correlation,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Traveller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        let Ok(browser) = Browser::from_request_parts(parts, state).await;
+        let Ok(own) = OwnAddress::from_request_parts(parts, state).await;
+        let Ok(correlation) = Correlation::from_request_parts(parts, state).await;
+        Ok(Self {
+            visitor,
+            browser,
+            own,
+            correlation,
+        })
+    }
+}
+
+/// The bank's link, in the browser that asked for it.
 pub(crate) async fn show(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
     own: OwnAddress,
-    visitor: Visitor,
     browser: Browser,
-    correlation: Correlation,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
     if !journey.is_open(consent_start.clock.now()) {
@@ -44,34 +73,39 @@ pub(crate) async fn show(
     let Some(bank) = consent_start.chosen_entry(&journey) else {
         return Ok(journey.go_to(Step::Bank));
     };
-    if !has_chosen_purposes(&journey) {
+    let (consent, table) = (&journey.consent, consent_start.store.table());
+    let latest = table.latest_authorisation(&consent.client, &consent.id);
+    let Some((state, attempt)) = latest.await.map_err(refused)? else {
+        return Ok(journey.go_to(Step::Purposes));
+    };
+    let cookie = browser.cookie(&consent_start.address(&own)?);
+    if !is_same_browser(&attempt, cookie) {
+        return Ok(journey.go_to(Step::Progress));
+    }
+    if attempt.institution != bank.institution.id {
         return Ok(journey.go_to(Step::Purposes));
     }
-    let address = consent_start.address(&own)?;
-    let (cookie, set_cookie) = match browser.cookie(&address) {
-        Some(cookie) => (cookie.clone(), None),
-        None => {
-            let (cookie, header) = Browser::fresh(&address);
-            (cookie, Some(header))
-        }
+    let waits = matches!(attempt.status, AuthorisationStatus::Started);
+    let way = match waits {
+        true => consent_start
+            .store
+            .way_to_bank(&state, consent_start.clock.now()),
+        false => return Ok(journey.go_to(Step::Progress)),
     };
-    let leaving = Leaving {
-        journey: &journey,
-        bank,
-        address: &address,
-        cookie: &cookie,
-    };
-    let mut page = match consent_start
-        .open_attempt(&leaving, &visitor, &correlation)
-        .await?
-    {
-        Some(started) => at_bank(&journey, bank, &started).page(),
-        None => consent_start.ending(&journey, Ending::BankUnavailable, Some(Step::Bank)),
-    };
-    if let Some(header) = set_cookie {
-        page.headers_mut().insert(SET_COOKIE, header);
+    match way.await.map_err(refused)? {
+        Some(way) => Ok(at_bank(&journey, bank, &way)?.page()),
+        None => Ok(journey.go_to(Step::Progress)),
     }
-    Ok(page)
+}
+
+/// Another attempt at the bank chosen before: the link was used up, or its time is over.
+pub(crate) async fn ask_again(
+    State(consent_start): State<Arc<ConsentStart>>,
+    Path(token): Path<Private>,
+    traveller: Traveller,
+) -> Result<Response, Problem> {
+    let journey = consent_start.journey(token).await?;
+    consent_start.set_out(&journey, &traveller).await
 }
 
 /// Who leaves, from where, to which bank, in which browser.
@@ -97,16 +131,54 @@ impl ConsentStart {
         self.banks.directory().get(chosen_bank(journey)?)
     }
 
-    /// Opens an attempt at the bank and stores it; `None` when the bank cannot be reached.
+    /// Opens an attempt at the bank, if everything before it is answered, and leads to its link.
+    pub(super) async fn set_out(
+        &self,
+        journey: &Journey,
+        traveller: &Traveller,
+    ) -> Result<Response, Problem> {
+        if !journey.is_open(self.clock.now()) {
+            return Ok(journey.go_to(Step::Progress));
+        }
+        let Some(bank) = self.chosen_entry(journey) else {
+            return Ok(journey.go_to(Step::Bank));
+        };
+        if !has_chosen_purposes(journey) {
+            return Ok(journey.go_to(Step::Purposes));
+        }
+        let address = self.address(&traveller.own)?;
+        let (cookie, set_cookie) = match traveller.browser.cookie(&address) {
+            Some(cookie) => (cookie.clone(), None),
+            None => {
+                let (cookie, header) = Browser::fresh(&address);
+                (cookie, Some(header))
+            }
+        };
+        let leaving = Leaving {
+            journey,
+            bank,
+            address: &address,
+            cookie: &cookie,
+        };
+        let mut response = match self.open_attempt(&leaving, traveller).await? {
+            true => journey.go_to(Step::Leave),
+            false => self.ending(journey, Ending::BankUnavailable, Some(Step::Bank)),
+        };
+        if let Some(header) = set_cookie {
+            response.headers_mut().insert(SET_COOKIE, header);
+        }
+        Ok(response)
+    }
+
+    /// Opens an attempt at the bank and stores it; `false` when the bank cannot be reached.
     async fn open_attempt(
         &self,
         leaving: &Leaving<'_>,
-        visitor: &Visitor,
-        correlation: &Correlation,
-    ) -> Result<Option<StartedAuthorisation>, Problem> {
+        traveller: &Traveller,
+    ) -> Result<bool, Problem> {
         let now = self.clock.now();
         let state = secret();
-        let request = self.bank_request(leaving, &state, visitor, correlation, now)?;
+        let request = self.bank_request(leaving, &state, traveller, now)?;
         let institution = &leaving.bank.institution.id;
         let started = match self.banks.connector(institution) {
             Ok(connector) => connector.start_authorisation(&request).await,
@@ -116,25 +188,27 @@ impl ConsentStart {
             Ok(started) => started,
             Err(error) => {
                 tracing::warn!(%error, bank = %institution, "no attempt could be opened");
-                return Ok(None);
+                return Ok(false);
             }
         };
-        let attempt = attempt(leaving, now);
-        let (secrets, digest) = (started.secrets.to_bytes(), Digest::of(state.expose()));
+        let (attempt, digest) = (attempt(leaving, now), Digest::of(state.expose()));
+        let departure = Departure {
+            secrets: &started.secrets.to_bytes(),
+            way: started.redirect_to.as_str(),
+        };
         let stored = self
             .store
-            .start_authorisation(&attempt, &digest, &secrets, now);
+            .start_authorisation(&attempt, &digest, &departure, now);
         stored.await.map_err(refused)?;
         tracing::info!(authorisation = %attempt.id, bank = %institution, "the person leaves for the bank");
-        Ok(Some(started))
+        Ok(true)
     }
 
     fn bank_request(
         &self,
         leaving: &Leaving<'_>,
         state: &Private,
-        visitor: &Visitor,
-        correlation: &Correlation,
+        traveller: &Traveller,
         now: Timestamp,
     ) -> Result<AuthorisationRequest, Problem> {
         let institution = &leaving.bank.institution.id;
@@ -150,9 +224,9 @@ impl ConsentStart {
             state: state.clone(),
             code_verifier: secret(),
             redirect_uri,
-            psu: visitor.attended(now),
+            psu: traveller.visitor.attended(now),
             valid_until: asked_until(leaving, now),
-            correlation: correlation.0.clone(),
+            correlation: traveller.correlation.0.clone(),
             now,
         })
     }
@@ -193,14 +267,19 @@ fn attempt(leaving: &Leaving<'_>, now: Timestamp) -> Authorisation {
     }
 }
 
-fn at_bank(journey: &Journey, bank: &DirectoryEntry, started: &StartedAuthorisation) -> AtBank {
-    let destination = &started.redirect_to;
-    AtBank {
+fn at_bank(journey: &Journey, bank: &DirectoryEntry, way: &Private) -> Result<AtBank, Problem> {
+    let destination: url::Url = way
+        .expose()
+        .parse()
+        .map_err(|error: url::ParseError| Problem::internal(&error))?;
+    Ok(AtBank {
         locale: journey.consent.locale,
+        brand: journey.brand.clone(),
         bank_name: bank.institution.name.clone(),
         bank_host: destination.host_str().unwrap_or_default().to_owned(),
-        href: destination.to_string(),
+        href: destination.into(),
+        ask_again_at: journey.step(Step::Leave),
         other_bank: journey.step(Step::Bank),
         progress: journey.step(Step::Progress),
-    }
+    })
 }

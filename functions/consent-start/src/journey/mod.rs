@@ -2,12 +2,17 @@
 //!
 //! Steps are possible only while the consent is open; otherwise the person is led to
 //! [`progress`], which says where things stand.
+//!
+//! A `GET` changes nothing, whoever sends it: a preview, a scanner, a reload. What is decided is decided
+//! by a `POST`.
 
 pub(crate) mod bank;
+pub(crate) mod confirming;
 pub(crate) mod leaving;
 pub(crate) mod progress;
 pub(crate) mod purposes;
 pub(crate) mod reassurance;
+mod standing;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use passerelle_aws::table::Digest;
@@ -15,14 +20,16 @@ use passerelle_domain::Timestamp;
 use passerelle_domain::consent::{Consent, ConsentEvent, ConsentRefusal, ConsentState};
 use passerelle_domain::private::Private;
 use passerelle_runtime::Problem;
+use passerelle_runtime::pages::Brand;
 
 use crate::{ConsentStart, refused};
 
-/// A journey and where its consent stands.
+/// A journey, where its consent stands and whose face it has.
 #[derive(Debug)]
 pub(crate) struct Journey {
     pub(crate) token: Private,
     pub(crate) consent: Consent,
+    pub(crate) brand: Brand,
 }
 
 impl Journey {
@@ -54,14 +61,6 @@ impl Journey {
             ConsentState::Received { link_expires_at, .. } if now < *link_expires_at
         )
     }
-
-    /// The name the person knows the client by.
-    pub(crate) fn brand(&self) -> &str {
-        self.consent
-            .brand
-            .as_deref()
-            .unwrap_or(self.consent.client.as_str())
-    }
 }
 
 /// A step of the journey.
@@ -89,13 +88,18 @@ impl ConsentStart {
             .await
             .map_err(refused)?;
         let consent = stored.ok_or_else(Problem::not_found)?.consent;
-        Ok(Journey { token, consent })
+        let brand = brand_of(&consent);
+        Ok(Journey {
+            token,
+            consent,
+            brand,
+        })
     }
 
     /// Applies what the person decided. `Err` inside is a decision that does not fit.
     pub(crate) async fn decide(
         &self,
-        journey: &Journey,
+        journey: &mut Journey,
         event: ConsentEvent,
     ) -> Result<Result<(), ConsentRefusal>, Problem> {
         match journey.consent.apply(event, self.clock.now()) {
@@ -105,9 +109,19 @@ impl ConsentStart {
                     .save_consent(&next)
                     .await
                     .map_err(refused)?;
+                journey.consent = next;
                 Ok(Ok(()))
             }
             Err(refusal) => Ok(Err(refusal)),
         }
+    }
+}
+
+/// The face of the journey: the name the person knows the client by.
+fn brand_of(consent: &Consent) -> Brand {
+    let name = consent.brand.as_deref();
+    Brand {
+        name: name.unwrap_or(consent.client.as_str()).to_owned(),
+        ..Brand::default()
     }
 }

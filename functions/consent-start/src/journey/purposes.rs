@@ -11,6 +11,7 @@ use passerelle_domain::private::Private;
 use passerelle_domain::purpose::PurposeCode;
 use passerelle_runtime::{Form, Path, Problem};
 
+use super::leaving::Traveller;
 use super::reassurance::last_day;
 use super::{Journey, Step};
 use crate::ConsentStart;
@@ -27,17 +28,18 @@ pub(crate) async fn show(
 pub(crate) async fn choose(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
+    traveller: Traveller,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    let journey = consent_start.journey(token).await?;
+    let mut journey = consent_start.journey(token).await?;
     let ticked = fields.iter().filter(|(name, _)| name == "purpose");
     let chosen: BTreeSet<PurposeCode> =
         ticked.filter_map(|(_, value)| value.parse().ok()).collect();
     match consent_start
-        .decide(&journey, ConsentEvent::PurposesChosen(chosen.clone()))
+        .decide(&mut journey, ConsentEvent::PurposesChosen(chosen.clone()))
         .await?
     {
-        Ok(()) => Ok(journey.go_to(Step::Leave)),
+        Ok(()) => consent_start.set_out(&journey, &traveller).await,
         Err(ConsentRefusal::RequiredPurposeMissing) => {
             let error = match chosen.is_empty() {
                 true => PurposesError::NothingChosen,
@@ -75,7 +77,7 @@ impl ConsentStart {
         };
         Purposes {
             locale: journey.consent.locale,
-            client_name: journey.brand().to_owned(),
+            brand: journey.brand.clone(),
             bank_name,
             purposes: self.switches(journey, on),
             until: last_day(journey, now),

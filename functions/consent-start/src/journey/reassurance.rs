@@ -40,10 +40,10 @@ pub(crate) async fn decline(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
 ) -> Result<Response, Problem> {
-    let journey = consent_start.journey(token).await?;
+    let mut journey = consent_start.journey(token).await?;
     // A consent that is past this point is not changed by an old page: progress says where it is.
     let _ = consent_start
-        .decide(&journey, ConsentEvent::Declined)
+        .decide(&mut journey, ConsentEvent::Declined)
         .await?;
     Ok(journey.go_to(Step::Progress))
 }
@@ -58,7 +58,7 @@ impl ConsentStart {
         let titles = asked.filter_map(|purpose| purpose.text(consent.locale));
         Reassurance {
             locale: consent.locale,
-            client_name: journey.brand().to_owned(),
+            brand: journey.brand.clone(),
             aisp: Aisp {
                 name: self.provider.name.clone(),
                 registration: self.provider.registration.clone(),

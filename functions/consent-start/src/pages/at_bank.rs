@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -12,12 +12,16 @@ use super::words;
 pub struct AtBank {
     /// The language.
     pub locale: Locale,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// The bank.
     pub bank_name: String,
     /// The host the link leads to, so that the person can compare it with the address bar.
     pub bank_host: String,
     /// The bank's address with everything it needs. Secret: it carries the `state`.
     pub href: String,
+    /// Where asking for a fresh link posts to.
+    pub ask_again_at: String,
     /// Where to choose another bank.
     pub other_bank: String,
     /// The page that shows how far things are, for who comes back by another way.
@@ -55,11 +59,6 @@ impl AtBank {
             host: words.fill("at-bank.host", &[("host", &self.bank_host)]),
         };
         let title = words.fill("at-bank.title", &bank);
-        let shell = Shell {
-            locale: self.locale,
-            title: &title,
-            refreshes: false,
-        };
-        page(&shell, &view)
+        page(&Shell::new(self.locale, &title).branded(&self.brand), &view)
     }
 }

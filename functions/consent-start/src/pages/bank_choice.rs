@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::locale::Locale;
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -26,6 +26,8 @@ pub struct BankRow {
 pub struct BankChoice {
     /// The language.
     pub locale: Locale,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// What was searched for; empty before the first search.
     pub query: String,
     /// Where the search goes (GET, `q`).
@@ -56,11 +58,7 @@ impl BankChoice {
             page: self,
             found: words.count("bank-choice.found", self.banks.len()),
         };
-        let shell = Shell {
-            locale: self.locale,
-            title: words.text("bank-choice.title"),
-            refreshes: false,
-        };
-        page(&shell, &view)
+        let title = words.text("bank-choice.title");
+        page(&Shell::new(self.locale, title).branded(&self.brand), &view)
     }
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -12,8 +12,8 @@ use super::words;
 pub struct Confirm {
     /// The language.
     pub locale: Locale,
-    /// Who asks: the insurer's name.
-    pub client_name: String,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// The bank that answered.
     pub bank_name: String,
     /// Where "yes, it was me" posts to.
@@ -38,7 +38,7 @@ impl Confirm {
         let words = words(self.locale);
         let names = [
             ("bank", self.bank_name.as_str()),
-            ("client", self.client_name.as_str()),
+            ("client", self.brand.name.as_str()),
         ];
         let view = View {
             words,
@@ -47,11 +47,6 @@ impl Confirm {
             question: words.fill("confirm.question", &names),
         };
         let title = words.fill("confirm.title", &names);
-        let shell = Shell {
-            locale: self.locale,
-            title: &title,
-            refreshes: false,
-        };
-        page(&shell, &view)
+        page(&Shell::new(self.locale, &title).branded(&self.brand), &view)
     }
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use passerelle_domain::Date;
 use passerelle_domain::connection::NoAccountReason;
 use passerelle_domain::locale::Locale;
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -38,6 +38,14 @@ pub enum Ending {
     AlreadyDone,
     /// The return was cut off half-way; the bank's code cannot be used again.
     Interrupted,
+    /// The bank no longer answers without the person.
+    BankAsksAgain,
+    /// The agreement's time is up.
+    ConsentExpired,
+    /// The person took the agreement back.
+    Withdrawn,
+    /// The client ended the agreement.
+    Ended,
 }
 
 impl Ending {
@@ -53,6 +61,10 @@ impl Ending {
             Self::LinkExpired => "link-expired",
             Self::AlreadyDone => "already-done",
             Self::Interrupted => "interrupted",
+            Self::BankAsksAgain => "bank-asks-again",
+            Self::ConsentExpired => "consent-expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Ended => "ended",
         }
     }
 }
@@ -62,8 +74,8 @@ impl Ending {
 pub struct EndingPage {
     /// The language.
     pub locale: Locale,
-    /// The insurer's name.
-    pub client_name: String,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// The bank's name, where one was chosen.
     pub bank_name: Option<String>,
     /// How it ended.
@@ -96,7 +108,7 @@ impl EndingPage {
         let words = words(self.locale);
         let bank = self.bank_name.as_deref();
         let names = [
-            ("client", self.client_name.as_str()),
+            ("client", self.brand.name.as_str()),
             ("bank", bank.unwrap_or(words.text("ending.your-bank"))),
         ];
         let key = self.ending.key();
@@ -108,12 +120,7 @@ impl EndingPage {
             back: words.fill("ending.back", &names),
         };
         let title = words.fill(&format!("ending.{key}.title"), &names);
-        let shell = Shell {
-            locale: self.locale,
-            title: &title,
-            refreshes: false,
-        };
-        page(&shell, &view)
+        page(&Shell::new(self.locale, &title).branded(&self.brand), &view)
     }
 
     fn facts(&self, words: Words<'static>) -> Vec<Fact> {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -46,6 +46,8 @@ pub struct Steps {
 pub struct Progress {
     /// The language.
     pub locale: Locale,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// The bank.
     pub bank_name: String,
     /// How far each step is.
@@ -102,11 +104,7 @@ impl Progress {
             ],
         };
         let title = words.fill("progress.title", &[("bank", &self.bank_name)]);
-        let shell = Shell {
-            locale: self.locale,
-            title: &title,
-            refreshes: self.refreshes,
-        };
-        page(&shell, &view)
+        let shell = Shell::new(self.locale, &title).branded(&self.brand);
+        page(&shell.refreshing(self.refreshes), &view)
     }
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use passerelle_domain::Date;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::purpose::{PurposeCode, PurposeText};
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -46,8 +46,8 @@ impl PurposesError {
 pub struct Purposes {
     /// The language.
     pub locale: Locale,
-    /// Who asks: the insurer's name.
-    pub client_name: String,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// The bank that was chosen.
     pub bank_name: String,
     /// The purposes, in the catalogue's order.
@@ -78,7 +78,7 @@ impl Purposes {
     pub fn page(&self) -> Response {
         let words = words(self.locale);
         let names = [
-            ("client", self.client_name.as_str()),
+            ("client", self.brand.name.as_str()),
             ("bank", self.bank_name.as_str()),
         ];
         let until = words.date(self.until);
@@ -93,11 +93,6 @@ impl Purposes {
             Some(_) => words.text("purposes.title-with-error"),
             None => words.text("purposes.title"),
         };
-        let shell = Shell {
-            locale: self.locale,
-            title,
-            refreshes: false,
-        };
-        page(&shell, &view)
+        page(&Shell::new(self.locale, title).branded(&self.brand), &view)
     }
 }

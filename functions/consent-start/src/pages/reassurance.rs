@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use passerelle_domain::Date;
 use passerelle_domain::locale::Locale;
-use passerelle_runtime::pages::{Shell, Words, page};
+use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
@@ -22,8 +22,8 @@ pub struct Aisp {
 pub struct Reassurance {
     /// The language.
     pub locale: Locale,
-    /// Who asks: the insurer's name.
-    pub client_name: String,
+    /// Whose customer reads it.
+    pub brand: Brand,
     /// Who carries out the access.
     pub aisp: Aisp,
     /// The titles of the purposes, already in the language.
@@ -53,7 +53,7 @@ impl Reassurance {
     #[must_use]
     pub fn page(&self) -> Response {
         let words = words(self.locale);
-        let client = [("client", self.client_name.as_str())];
+        let client = [("client", self.brand.name.as_str())];
         let title = words.fill("reassurance.title", &client);
         let until = words.date(self.until);
         let days = self.days.to_string();
@@ -67,11 +67,6 @@ impl Reassurance {
                 &[("days", &days), ("until", &until)],
             ),
         };
-        let shell = Shell {
-            locale: self.locale,
-            title: &title,
-            refreshes: false,
-        };
-        page(&shell, &view)
+        page(&Shell::new(self.locale, &title).branded(&self.brand), &view)
     }
 }

@@ -10,10 +10,16 @@
 //! where they are about to go.
 //!
 //! # Waiting
-//! Without script, a page that waits can only load itself again. It does so every
-//! [`REFRESH_SECONDS`], and the page must offer a link to itself standing still (WCAG 2.2.1, 2.2.2).
+//! Without script, a page that waits can only load itself again. It does so after
+//! [`REFRESH_SECONDS`], which leaves a reader the twenty seconds that WCAG 2.2.1 asks for to say no:
+//! the page must offer a link to itself standing still, and another to look at once.
+//!
+//! # The insurer's face
+//! [`Brand`] puts the insurer's name, logo, colour and legal pages around a page. All of it is text or
+//! an address of ours; nothing is loaded from elsewhere.
 
 mod messages;
+mod theme;
 
 use std::sync::LazyLock;
 
@@ -21,21 +27,29 @@ use askama::Template;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFRESH};
 use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::locale::Locale;
 use ring::digest::{SHA256, digest};
 
 pub use messages::{Messages, Words};
+pub use theme::theme_address;
 
 use crate::problem::{Code, Problem};
 
-/// Longest time between two looks of a page that waits, in seconds.
-pub const REFRESH_SECONDS: u8 = 4;
+/// How long a page that waits stands before it loads itself again, in seconds: at least twenty, so
+/// that it can be stopped first (WCAG 2.2.1).
+pub const REFRESH_SECONDS: u8 = 25;
+
+const CSS_TYPE: &str = "text/css; charset=utf-8";
+
+/// For what has its content in its address.
+const KEPT_FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// No script, no foreign anything; forms post to ourselves only.
-const CONTENT_SECURITY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
-                                base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+                                form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The stylesheet every page loads.
 pub const STYLE: &str = include_str!("style.css");
@@ -74,15 +88,56 @@ pub struct Link {
     pub href: String,
 }
 
+/// Whose customers a page is for: the insurer's face around it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Brand {
+    /// The insurer's name.
+    pub name: String,
+    /// The address of its logo, one of ours.
+    pub logo: Option<String>,
+    /// The address of the stylesheet with its colour: see [`theme_address`].
+    pub style: Option<String>,
+    /// Its terms, `https://…`.
+    pub terms: Option<String>,
+    /// Its privacy policy, `https://…`.
+    pub privacy: Option<String>,
+}
+
 /// What a page is, around its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shell<'a> {
-    /// The language of every word on it.
-    pub locale: Locale,
-    /// Its one heading, and its name in the browser.
-    pub title: &'a str,
-    /// Loads itself again after [`REFRESH_SECONDS`], for a page that waits.
-    pub refreshes: bool,
+    locale: Locale,
+    title: &'a str,
+    brand: Option<&'a Brand>,
+    refreshes: bool,
+}
+
+impl<'a> Shell<'a> {
+    /// A page in one language; its title is its one heading and its name in the browser.
+    #[must_use]
+    pub fn new(locale: Locale, title: &'a str) -> Self {
+        Self {
+            locale,
+            title,
+            brand: None,
+            refreshes: false,
+        }
+    }
+
+    /// Under the insurer's name instead of ours.
+    #[must_use]
+    pub fn branded(self, brand: &'a Brand) -> Self {
+        Self {
+            brand: Some(brand),
+            ..self
+        }
+    }
+
+    /// Loads itself again after [`REFRESH_SECONDS`], where `refreshes`: for a page that waits.
+    #[must_use]
+    pub fn refreshing(self, refreshes: bool) -> Self {
+        Self { refreshes, ..self }
+    }
 }
 
 #[derive(Template)]
@@ -91,7 +146,7 @@ struct Layout<'a> {
     words: Words<'static>,
     title: &'a str,
     style: &'a str,
-    refresh_seconds: Option<u8>,
+    brand: Option<&'a Brand>,
     content: &'a str,
 }
 
@@ -109,22 +164,24 @@ pub fn page(shell: &Shell<'_>, content: &impl Template) -> Response {
             words: words(shell.locale),
             title: shell.title,
             style: &STYLE_ADDRESS,
-            refresh_seconds: shell.refreshes.then_some(REFRESH_SECONDS),
+            brand: shell.brand,
             content: &content,
         }
         .render()
     });
-    match html {
-        Ok(html) => (
-            [
-                (CONTENT_TYPE, "text/html; charset=utf-8"),
-                (CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
-            ],
-            html,
-        )
-            .into_response(),
-        Err(cause) => Problem::internal(&cause).into_response(),
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
+    ];
+    let mut response = match html {
+        Ok(html) => (headers, html).into_response(),
+        Err(cause) => return Problem::internal(&cause).into_response(),
+    };
+    if shell.refreshes {
+        let seconds = HeaderValue::from(u16::from(REFRESH_SECONDS));
+        response.headers_mut().insert(REFRESH, seconds);
     }
+    response
 }
 
 /// A page that says one thing: an ending, wherever it happens. The text may hold several paragraphs,
@@ -136,18 +193,11 @@ pub fn notice(locale: Locale, title: &str, text: &str, action: Option<(&str, &st
         label: label.to_owned(),
         href: href.to_owned(),
     });
-    let shell = Shell {
-        locale,
-        title,
-        refreshes: false,
+    let content = Notice {
+        paragraphs: &paragraphs,
+        action: action.as_ref(),
     };
-    page(
-        &shell,
-        &Notice {
-            paragraphs: &paragraphs,
-            action: action.as_ref(),
-        },
-    )
+    page(&Shell::new(locale, title), &content)
 }
 
 /// What a person reads where a program reads a problem.
@@ -177,21 +227,19 @@ pub(crate) fn problem(locale: Locale, code: Code, request_id: &CorrelationId) ->
     )
 }
 
-/// The routes of what pages load: `GET /assets/passerelle.css`. One function serves them for all.
+/// The routes of what pages load: `GET /assets/passerelle.css`, `GET /assets/theme/{rrggbb}.css`. One
+/// function serves them for all.
 pub fn assets<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    Router::new().route(
-        "/assets/passerelle.css",
-        get(async || {
-            let headers = [
-                (CONTENT_TYPE, "text/css; charset=utf-8"),
-                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-            ];
-            (headers, STYLE)
-        }),
-    )
+    let style = async || {
+        let headers = [(CONTENT_TYPE, CSS_TYPE), (CACHE_CONTROL, KEPT_FOR_EVER)];
+        (headers, STYLE)
+    };
+    Router::new()
+        .route("/assets/passerelle.css", get(style))
+        .route("/assets/theme/{file}", get(theme::serve))
 }
 
 #[cfg(test)]
