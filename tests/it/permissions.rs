@@ -241,3 +241,63 @@ fn every_function_has_its_alarms_and_a_log_that_is_not_kept_for_ever() {
         assert!(!logs[log.as_str()]["RetentionInDays"].is_null(), "{log}");
     }
 }
+
+#[test]
+fn certificates_and_their_keys_are_for_the_functions_that_call_banks_and_named_one_by_one() {
+    let template = Template::read();
+    let policies = template.resources("AWS::IAM::Policy");
+    let mut allowed = BTreeSet::new();
+    for (name, properties) in policies {
+        let roles: Vec<String> = properties["Roles"]
+            .as_array()
+            .expect("Roles")
+            .iter()
+            .map(|role| role["!Ref"].as_str().expect("a role").to_owned())
+            .collect();
+        assert_eq!(
+            roles,
+            ["ConsentStartRole", "BankCallbackRole", "SyncRole"],
+            "{name}"
+        );
+        for statement in statements(&properties["PolicyDocument"]) {
+            for resource in resources(statement) {
+                let parameter = resource["!Ref"].as_str().expect("a parameter");
+                for action in actions(statement) {
+                    allowed.insert(format!("{action} {parameter}"));
+                }
+            }
+        }
+    }
+    let expected = [
+        "kms:Sign QsealKeyArn",
+        "secretsmanager:GetSecretValue QsealSecretArn",
+        "secretsmanager:GetSecretValue QwacSecretArn",
+        "ssm:GetParameter QsealSecretArn",
+        "ssm:GetParameter QwacSecretArn",
+    ];
+    assert_eq!(allowed, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn every_function_that_opens_a_certificate_has_its_remaining_days_watched() {
+    let template = Template::read();
+    let watched: BTreeSet<String> = template
+        .resources("AWS::Logs::MetricFilter")
+        .into_values()
+        .map(|properties| {
+            let transformation = &properties["MetricTransformations"][0];
+            assert_eq!(transformation["MetricValue"], "$.certificate_days_left");
+            let group = properties["LogGroupName"]["!Ref"].as_str().expect("a log");
+            group.replace("LogGroup", "Function")
+        })
+        .collect();
+    let opening: BTreeSet<String> = template
+        .functions()
+        .into_iter()
+        .filter(|function| function.variables.contains("QWAC_SECRET"))
+        .map(|function| function.logical_id)
+        .collect();
+    assert_eq!(watched, opening);
+    let line = crate::house::text("shared/banks/src/identity/mod.rs");
+    assert!(line.contains("certificate_days_left"));
+}

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use passerelle_aws::table::Digest;
-use passerelle_aws::{Clients, Queue, Store, Table};
-use passerelle_banks::{BankSettings, Banks};
+use passerelle_aws::{Clients, Keys, Queue, Store, Table};
+use passerelle_banks::{AispCertificates, BankSettings, Banks};
 use passerelle_domain::authorisation::Authorisation;
 use passerelle_runtime::{Browser, Clock, Environment, Function, OwnAddress, StartError};
 
@@ -55,7 +55,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     );
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
+        sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         client_id: environment.text("BANK_CLIENT_ID")?,
+        certificates: certificates(environment, clients)?,
     };
     let callback = Arc::new(BankCallback {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
@@ -69,4 +71,20 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         .route("/v1/callback/{institution}/resume", get(resume::resume))
         .with_state(callback);
     Ok(Function::new("bank-callback").http(router))
+}
+
+/// The certificates banks know us by; a bank that asks for none is reached without.
+fn certificates(
+    environment: &Environment,
+    clients: &Clients,
+) -> Result<AispCertificates, StartError> {
+    let clock = environment.clock();
+    Ok(AispCertificates {
+        qwac: environment.optional("QWAC_SECRET"),
+        qseal: environment.optional("QSEAL_SECRET"),
+        qseal_key: environment.optional("QSEAL_KEY"),
+        qseal_url: environment.optional_parsed("QSEAL_URL")?,
+        holder: Arc::new(Keys::new(clients)),
+        clock: Arc::new(move || clock.now()),
+    })
 }

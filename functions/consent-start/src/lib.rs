@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use passerelle_aws::{Clients, Error, Store, Table};
-use passerelle_banks::{BankSettings, Banks};
+use passerelle_aws::{Clients, Error, Keys, Store, Table};
+use passerelle_banks::{AispCertificates, BankSettings, Banks};
 use passerelle_domain::consent::Consent;
 use passerelle_domain::purpose::Catalogue;
 use passerelle_runtime::{
@@ -53,7 +53,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     );
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
+        sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         client_id: environment.text("BANK_CLIENT_ID")?,
+        certificates: certificates(environment, clients)?,
     };
     let consent_start = Arc::new(ConsentStart {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
@@ -100,6 +102,22 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         .with_state(consent_start)
         .merge(shared_pages::assets());
     Ok(Function::new("consent-start").http(router))
+}
+
+/// The certificates banks know us by; a bank that asks for none is reached without.
+fn certificates(
+    environment: &Environment,
+    clients: &Clients,
+) -> Result<AispCertificates, StartError> {
+    let clock = environment.clock();
+    Ok(AispCertificates {
+        qwac: environment.optional("QWAC_SECRET"),
+        qseal: environment.optional("QSEAL_SECRET"),
+        qseal_key: environment.optional("QSEAL_KEY"),
+        qseal_url: environment.optional_parsed("QSEAL_URL")?,
+        holder: Arc::new(Keys::new(clients)),
+        clock: Arc::new(move || clock.now()),
+    })
 }
 
 impl ConsentStart {

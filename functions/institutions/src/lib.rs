@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use passerelle_banks::{BankSettings, Banks, DirectoryEntry};
+use passerelle_banks::{AispCertificates, BankSettings, Banks, DirectoryEntry};
 use passerelle_domain::ids::{InstitutionId, InvalidId};
 use passerelle_runtime::{Environment, Function, Json, Path, Problem, Query, StartError};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,10 @@ const QUERY_LIMIT: usize = 100;
 pub fn function(environment: &Environment) -> Result<Function, StartError> {
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed::<Url>("SANDBOX_BANK_URL")?,
+        sandbox_bank_authority: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
+        // The directory is read, no bank is called.
+        certificates: AispCertificates::none(),
     };
     let banks = Banks::new(settings).map_err(|cause| StartError::setup("the banks", cause))?;
     let router = Router::new()

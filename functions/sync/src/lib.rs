@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use passerelle_aws::connections::{Claim, ClaimRefusal, Loaded, SyncOutcome};
 use passerelle_aws::due::Owed;
-use passerelle_aws::{Clients, Queue, Store, Table};
-use passerelle_banks::{BankError, BankSettings, Banks};
+use passerelle_aws::{Clients, Keys, Queue, Store, Table};
+use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks};
 use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
 
 use crate::merge::Merged;
@@ -37,7 +37,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     );
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
+        sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         client_id: environment.text("BANK_CLIENT_ID")?,
+        certificates: certificates(environment, clients)?,
     };
     let sync = Arc::new(Sync {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
@@ -49,6 +51,22 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         let sync = Arc::clone(&sync);
         async move { sync.run(work).await }
     }))
+}
+
+/// The certificates banks know us by; a bank that asks for none is reached without.
+fn certificates(
+    environment: &Environment,
+    clients: &Clients,
+) -> Result<AispCertificates, StartError> {
+    let clock = environment.clock();
+    Ok(AispCertificates {
+        qwac: environment.optional("QWAC_SECRET"),
+        qseal: environment.optional("QSEAL_SECRET"),
+        qseal_key: environment.optional("QSEAL_KEY"),
+        qseal_url: environment.optional_parsed("QSEAL_URL")?,
+        holder: Arc::new(Keys::new(clients)),
+        clock: Arc::new(move || clock.now()),
+    })
 }
 
 /// What stops a sync.

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvide
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::error::Error;
+use crate::secrets::Secrets;
 
 /// The clients a function speaks to AWS with.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) kms: aws_sdk_kms::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) secrets: Secrets,
 }
 
 impl Clients {
@@ -71,6 +73,11 @@ impl Clients {
         region: &str,
         endpoint: Option<&str>,
     ) -> Self {
+        let secrets = Secrets {
+            http: http.clone(),
+            credentials: credentials.clone(),
+            endpoint: endpoint.map(str::to_owned),
+        };
         let provider = SharedCredentialsProvider::new(credentials);
         let region = Region::new(region.to_owned());
         macro_rules! client {
@@ -88,6 +95,7 @@ impl Clients {
             dynamodb: client!(aws_sdk_dynamodb),
             kms: client!(aws_sdk_kms),
             sqs: client!(aws_sdk_sqs),
+            secrets,
         }
     }
 }

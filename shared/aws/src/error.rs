@@ -34,6 +34,9 @@ pub enum Error {
     /// A sealed blob does not open: wrong key, or not what its associated data says.
     #[error("a sealed {0} does not open: it was moved, rolled back or tampered with")]
     NotAuthentic(&'static str),
+    /// A secret's name is not the ARN of a secret or of a parameter.
+    #[error("a secret is named by its ARN in Secrets Manager or the Parameter Store")]
+    SecretName,
     /// A setting is missing.
     #[error("the setting {0} is missing: set the environment variable")]
     Setting(&'static str),
@@ -49,6 +52,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Unreadable(_)
             | Self::NotAuthentic(_)
+            | Self::SecretName
             | Self::Setting(_) => false,
         }
     }
@@ -81,6 +85,7 @@ impl Error {
             ""
             | "InternalServerError"
             | "InternalFailure"
+            | "InternalServiceError"
             | "ServiceUnavailable"
             | "KMSInternalException"
             | "DependencyTimeoutException" => Self::Unavailable(Box::new(error)),

@@ -1,7 +1,7 @@
 //! HTTP towards banks: what every call has in common.
 //!
-//! Timeouts, a limit on what is read, no redirects, no proxy, retries of reads only. An answer is
-//! bytes and a status; what they mean is each dialect's business.
+//! Our certificate and signature, a limit on what is read, retries of reads only. An answer is bytes
+//! and a status; what they mean is each dialect's business.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,11 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::error::BankError;
+use crate::identity::{self, Identity};
+use crate::signing::SignatureProfile;
 
 /// The most a bank may answer to one call: a page of a few thousand movements is below 4 MB.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
-
-/// How long one call may take from the first byte sent to the last byte read.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long a connection may take to stand.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pauses before a read is tried again: three tries in all.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(1000)];
@@ -31,10 +27,12 @@ const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_
 /// The name of the header that makes one HTTP exchange traceable at the bank.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A client shared by every connector.
+/// The way to one bank. Clones share certificates and connections.
 #[derive(Debug, Clone)]
 pub(crate) struct BankHttp {
-    client: reqwest::Client,
+    identity: Arc<Identity>,
+    /// What the bank wants signed, where it wants anything.
+    signature: Option<Arc<SignatureProfile>>,
     random: Arc<SystemRandom>,
 }
 
@@ -59,23 +57,26 @@ pub(crate) struct Call<'a> {
 }
 
 impl BankHttp {
-    /// Builds the client, with `ring` as the only cryptography of the process.
-    pub(crate) fn new() -> Result<Self, BankError> {
-        // A second installation is refused and harmless: the first one is the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("passerelle/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .build()
-            .map_err(BankError::Client)?;
-        Ok(Self {
-            client,
+    /// The way to banks that see this identity and want nothing signed.
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self {
+            identity: Arc::new(identity),
+            signature: None,
             random: Arc::new(SystemRandom::new()),
-        })
+        }
+    }
+
+    /// The same way, to a bank that wants its requests signed.
+    pub(crate) fn signed_as(&self, profile: Option<SignatureProfile>) -> Self {
+        Self {
+            signature: profile.map(Arc::new),
+            ..self.clone()
+        }
+    }
+
+    /// The same way, to an authorisation server: our certificate says who we are, nothing is signed.
+    pub(crate) fn unsigned(&self) -> Self {
+        self.signed_as(None)
     }
 
     /// Sends a call. Reads are tried again when the bank is not there; anything else is sent once,
@@ -114,10 +115,16 @@ impl BankHttp {
         outcome
     }
 
-    async fn exchange(&self, request: Request) -> Result<Answer, BankError> {
-        // The URL holds ids of the bank's: it must not travel inside an error.
-        let lost = |error: reqwest::Error| BankError::Unreachable(error.without_url());
-        let mut response = self.client.execute(request).await.map_err(lost)?;
+    async fn exchange(&self, mut request: Request) -> Result<Answer, BankError> {
+        let identity = self.identity.current().await?;
+        // Without a QSealC nothing can be signed: the bank says so if it minds (a test bank may not).
+        if let (Some(profile), Some(seal)) = (&self.signature, &identity.seal) {
+            profile
+                .sign(&mut request, seal, self.identity.now())
+                .await?;
+        }
+        let lost = identity::read_failure;
+        let mut response = identity.client.execute(request).await.map_err(lost)?;
         let status = response.status();
         let retry_after = read_retry_after(response.headers());
         let mut body = Zeroizing::new(Vec::new());
@@ -182,7 +189,8 @@ mod tests {
 
     #[test]
     fn request_ids_are_fresh_version_4_uuids() {
-        let http = BankHttp::new().unwrap();
+        let identity = Identity::new(crate::AispCertificates::none(), None);
+        let http = BankHttp::new(identity);
         let one = http.request_id().unwrap();
         assert_ne!(one, http.request_id().unwrap());
         assert_eq!(one.len(), 36);

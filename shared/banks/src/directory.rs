@@ -81,6 +81,9 @@ pub struct DirectoryEntry {
     /// What its interface offers.
     #[serde(default)]
     pub capabilities: Capabilities,
+    /// What it wants signed, where it wants anything: a name of `signature_profiles.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Whether a person can be sent there today.
     pub reachable: Reachability,
     /// Its share of customers, where a source can be named.

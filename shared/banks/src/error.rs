@@ -5,9 +5,12 @@
 
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::connection::ReauthenticationReason;
 use passerelle_domain::ids::InstitutionId;
+use passerelle_domain::keys::KeyHolderError;
+
+use crate::identity::CertificateKind;
 
 /// A machine-readable code a bank answered (Berlin Group `tppMessages[].code`, OAuth `error`).
 #[derive(Clone, PartialEq, Eq)]
@@ -62,6 +65,25 @@ pub enum BankError {
     /// The compiled-in directory cannot be read.
     #[error("the institution directory is damaged: {0}")]
     Directory(String),
+    /// A certificate of ours is over: no bank is asked until the renewed one is installed.
+    #[error("our {certificate} ended on {since}: install the renewed certificate")]
+    CertificateExpired {
+        /// Which one.
+        certificate: CertificateKind,
+        /// When it ended.
+        since: Timestamp,
+    },
+    /// A certificate of ours cannot be used.
+    #[error("our {certificate} cannot be used: {what}")]
+    Certificate {
+        /// Which one.
+        certificate: CertificateKind,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Who keeps our certificates and keys did not give them.
+    #[error("our certificates could not be opened")]
+    Keys(#[source] KeyHolderError),
     /// The HTTP client could not be built.
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
@@ -69,6 +91,9 @@ pub enum BankError {
     #[error("stored bank secrets cannot be read")]
     DamagedSecrets,
 
+    /// Whoever answers at the bank's address cannot prove to be the bank.
+    #[error("the certificate at the bank's address is not trusted")]
+    UntrustedBank,
     /// No answer: connection refused, broken or too slow.
     #[error("the bank did not answer")]
     Unreachable(#[source] reqwest::Error),
@@ -163,7 +188,11 @@ impl BankError {
             | Self::RateLimited { .. } => true,
             // Half a page or a gateway's HTML is usually a bad moment, not a bad bank.
             Self::Nonsense { .. } => true,
+            Self::Keys(error) => error.is_retryable(),
             Self::UnknownInstitution
+            | Self::CertificateExpired { .. }
+            | Self::Certificate { .. }
+            | Self::UntrustedBank
             | Self::NeedsOnboarding { .. }
             | Self::Settings(_)
             | Self::Directory(_)
@@ -217,6 +246,7 @@ impl BankError {
                 | Self::RateLimited { .. }
                 | Self::Nonsense { .. }
                 | Self::ForeignLink
+                | Self::UntrustedBank
         )
     }
 }

@@ -8,12 +8,14 @@ mod connector;
 mod directory;
 mod error;
 mod history;
+mod identity;
 mod links;
 mod oauth;
 mod powens;
 mod presence;
 mod remittance;
 mod secrets;
+mod signing;
 mod stet;
 mod wire;
 
@@ -31,13 +33,16 @@ pub use crate::directory::{
     Capabilities, CustomerShare, Directory, DirectoryEntry, Reachability, Standard,
 };
 pub use crate::error::{BankCode, BankError};
+pub use crate::identity::{AispCertificates, CertificateKind, Clock};
 pub use crate::secrets::{AttemptSecrets, OpenToken};
 
 use crate::aggregator::{PublicSecret, SANDBOX_SECRET};
 use crate::bank_http::BankHttp;
 use crate::berlin_group::BerlinGroup;
+use crate::identity::Identity;
 use crate::links::BankAddress;
 use crate::powens::Powens;
+use crate::signing::SignatureProfile;
 use crate::stet::Stet;
 
 /// What differs from one deployment to another.
@@ -46,9 +51,14 @@ pub struct BankSettings {
     /// Where the sandbox bank answers; its row is listed only when this is set. Plain `http` is
     /// taken for a loopback address only.
     pub sandbox_bank_url: Option<Url>,
+    /// The authority behind the sandbox bank's own certificate, as PEM: the only one trusted there, and
+    /// trusted nowhere else.
+    pub sandbox_bank_authority: Option<String>,
     /// The identity banks know us by: the organisation identifier of the PSD2 certificates
     /// (`PSDFR-ACPR-…`), which is also the OAuth `client_id`.
     pub client_id: String,
+    /// What proves that identity.
+    pub certificates: AispCertificates,
 }
 
 /// The banks of one environment. Cheap to clone: all of it is shared.
@@ -66,7 +76,8 @@ impl Banks {
     /// compiled-in directory is damaged.
     pub fn new(settings: BankSettings) -> Result<Self, BankError> {
         let directory = Directory::compiled(settings.sandbox_bank_url.is_some())?;
-        let http = BankHttp::new()?;
+        let identity = Identity::new(settings.certificates, settings.sandbox_bank_authority);
+        let http = BankHttp::new(identity);
         let mut connectors: BTreeMap<InstitutionId, Arc<dyn Connector>> = BTreeMap::new();
         if let Some(base) = settings.sandbox_bank_url {
             for entry in directory.sandboxes() {
@@ -111,6 +122,8 @@ fn speak(
     client_id: &str,
     http: &BankHttp,
 ) -> Result<Arc<dyn Connector>, BankError> {
+    let profile = entry.signature.as_deref().map(SignatureProfile::named);
+    let http = &http.signed_as(profile.transpose()?);
     match entry.standard {
         Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, base, client_id, http)?)),
         Standard::Stet => Ok(Arc::new(Stet::new(entry, base, client_id, http)?)),

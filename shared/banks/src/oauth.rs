@@ -44,6 +44,7 @@ impl AuthorisationServer {
         correlation: &CorrelationId,
     ) -> Result<Self, BankError> {
         let answer = http
+            .unsigned()
             .send(Call {
                 name: "oauth metadata",
                 method: Method::GET,
@@ -226,21 +227,22 @@ async fn post_form(
     let body = Serializer::new(String::with_capacity(4096))
         .extend_pairs(form)
         .finish();
-    http.send(Call {
-        name: "oauth token",
-        method: Method::POST,
-        url: endpoint.clone(),
-        headers: HeaderMap::from_iter([
-            (ACCEPT, HeaderValue::from_static("application/json")),
-            (
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/x-www-form-urlencoded"),
-            ),
-        ]),
-        body: Some(Zeroizing::new(body.into_bytes())),
-        correlation,
-    })
-    .await
+    http.unsigned()
+        .send(Call {
+            name: "oauth token",
+            method: Method::POST,
+            url: endpoint.clone(),
+            headers: HeaderMap::from_iter([
+                (ACCEPT, HeaderValue::from_static("application/json")),
+                (
+                    CONTENT_TYPE,
+                    HeaderValue::from_static("application/x-www-form-urlencoded"),
+                ),
+            ]),
+            body: Some(Zeroizing::new(body.into_bytes())),
+            correlation,
+        })
+        .await
 }
 
 #[derive(Deserialize)]

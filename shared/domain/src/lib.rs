@@ -9,6 +9,7 @@ pub mod connection;
 pub mod consent;
 pub mod ids;
 pub mod institution;
+pub mod keys;
 pub mod locale;
 pub mod money;
 pub mod private;

@@ -24,13 +24,14 @@ use document::{Entry, Node, Value};
 use intrinsics::{Resolver, resource_type};
 
 /// Types that are read (their references are checked) and then do nothing on one machine.
-const WITHOUT_LOCAL_EFFECT: [&str; 8] = [
+const WITHOUT_LOCAL_EFFECT: [&str; 9] = [
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
     "AWS::SNS::Topic",
     "AWS::SQS::QueuePolicy",
 ];

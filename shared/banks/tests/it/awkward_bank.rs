@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use passerelle_banks::{BankError, BankSettings, Banks, Connector, OpenToken};
+use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, Connector, OpenToken};
 use passerelle_domain::call_budget::{PsuPresence, SpentAccess};
 use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -55,7 +55,9 @@ impl Script {
         tokio::spawn(async move { axum::serve(listener, app).await });
         let banks = Banks::new(BankSettings {
             sandbox_bank_url: Some(base.parse().unwrap()),
+            sandbox_bank_authority: None,
             client_id: "PSDFR-ACPR-12345".to_owned(),
+            certificates: AispCertificates::none(),
         })
         .unwrap();
         let connector = banks.connector(&"sandbox-bank".parse().unwrap()).unwrap();

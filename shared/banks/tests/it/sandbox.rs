@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use passerelle_banks::{
-    Access, AttemptSecrets, AuthorisationRequest, BankSettings, Banks, Connector, DirectoryEntry,
-    OpenToken,
+    Access, AispCertificates, AttemptSecrets, AuthorisationRequest, BankSettings, Banks, Connector,
+    DirectoryEntry, OpenToken,
 };
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence, SpentAccess};
 use passerelle_domain::ids::CorrelationId;
@@ -96,7 +96,9 @@ impl Sandbox {
         tokio::spawn(async move { axum::serve(listener, app).await });
         let banks = Banks::new(BankSettings {
             sandbox_bank_url: Some(base),
+            sandbox_bank_authority: None,
             client_id: "PSDFR-ACPR-12345".to_owned(),
+            certificates: AispCertificates::none(),
         })
         .unwrap();
         Self {

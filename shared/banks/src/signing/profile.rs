@@ -1,0 +1,132 @@
+//! What a bank wants signed: data, compiled in.
+
+use std::collections::BTreeMap;
+
+use passerelle_domain::keys::Hash;
+use serde::Deserialize;
+
+use crate::error::BankError;
+use crate::identity::{Certificate, Seal};
+
+/// The profiles, by name.
+const PROFILES: &str = include_str!("signature_profiles.toml");
+
+/// What one bank wants signed, and how it finds our certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct SignatureProfile {
+    key_id: KeyIdStyle,
+    /// The hash of the `Digest` header.
+    pub(super) digest: Hash,
+    /// The hash of the signature.
+    pub(super) hash: Hash,
+    pub(super) always: Vec<String>,
+    pub(super) when_present: Vec<String>,
+    /// Whether `TPP-Signature-Certificate` goes along.
+    pub(super) certificate_header: bool,
+}
+
+/// How `keyId` names our certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeyIdStyle {
+    SerialAndIssuer,
+    CertificateUrl,
+    CertificateUrlWithFingerprint,
+}
+
+impl SignatureProfile {
+    /// The profile a row of the directory names.
+    ///
+    /// # Errors
+    /// [`BankError::Directory`] when there is none of that name.
+    pub(crate) fn named(name: &str) -> Result<Self, BankError> {
+        Self::all()?
+            .remove(name)
+            .ok_or_else(|| BankError::Directory(format!("no signature profile `{name}`")))
+    }
+
+    pub(super) fn all() -> Result<BTreeMap<String, Self>, BankError> {
+        toml::from_str(PROFILES).map_err(|error| BankError::Directory(error.message().to_owned()))
+    }
+
+    /// `keyId`, as this bank wants it.
+    ///
+    /// # Errors
+    /// [`BankError::Settings`] when banks are to download a certificate and nobody said from where.
+    pub(super) fn key_id(&self, seal: &Seal) -> Result<String, BankError> {
+        let certificate: &Certificate = seal.certificate();
+        let url = || {
+            seal.published_at.as_ref().ok_or(BankError::Settings(
+                "this bank downloads the QSealC: say from where",
+            ))
+        };
+        Ok(match self.key_id {
+            KeyIdStyle::SerialAndIssuer => {
+                let issuer = quotable(&certificate.issuer);
+                format!("SN={},CA={issuer}", certificate.serial)
+            }
+            KeyIdStyle::CertificateUrl => url()?.to_string(),
+            KeyIdStyle::CertificateUrlWithFingerprint => {
+                format!("{}_{}", url()?, certificate.fingerprint())
+            }
+        })
+    }
+
+    pub(super) fn algorithm(&self) -> &'static str {
+        match self.hash {
+            Hash::Sha256 => "rsa-sha256",
+            Hash::Sha512 => "rsa-sha512",
+        }
+    }
+}
+
+/// A distinguished name inside a quoted parameter: whatever could end it, or is no plain ASCII, is
+/// percent-encoded, as banks do with spaces.
+fn quotable(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'%' => format!("%{byte:02X}"),
+            byte if byte.is_ascii_graphic() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_end_the_parameter_it_is_in() {
+        assert_eq!(
+            quotable("CN=Société \"A\",C=FR"),
+            "CN=Soci%C3%A9t%C3%A9%20%22A%22,C=FR"
+        );
+    }
+
+    #[test]
+    fn every_profile_signs_what_binds_a_request() {
+        let profiles = SignatureProfile::all().unwrap();
+        assert!(profiles.len() >= 4);
+        for (name, profile) in profiles {
+            assert!(
+                profile.always.contains(&"x-request-id".to_owned()),
+                "{name} can be replayed"
+            );
+            let signed = profile.always.iter().chain(&profile.when_present);
+            assert!(
+                signed.clone().any(|header| header == "digest"),
+                "{name} leaves the body open"
+            );
+            for header in signed {
+                assert_eq!(*header, header.to_lowercase(), "{name}");
+                assert_ne!(header, "authorization", "{name} signs the token");
+            }
+        }
+        assert!(matches!(
+            SignatureProfile::named("no such profile"),
+            Err(BankError::Directory(_))
+        ));
+    }
+}
