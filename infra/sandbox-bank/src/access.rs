@@ -1,6 +1,8 @@
 //! Who reads: token, consent, accounts, and whether the person is there. The same for every façade;
 //! each has its own words for a refusal.
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
@@ -29,6 +31,8 @@ pub(crate) enum AccessRefusal {
     ConsentExpired,
     /// No such account in this consent.
     ResourceUnknown,
+    /// `PSU-IP-Address` that is no address.
+    AddressUnreadable,
     /// Too many unattended accesses.
     Exceeded,
     /// The state could not be written.
@@ -145,7 +149,7 @@ impl GrantedAccess {
             accounts,
             behaviour: member.behaviour,
             quirk: member.quirk,
-            attended: headers.contains_key("psu-ip-address"),
+            attended: is_attended(headers)?,
             consent,
         })
     }
@@ -202,6 +206,18 @@ fn still_valid(bank: &Bank, consent: &BankConsent) -> Result<(), AccessRefusal> 
         VisibleStatus::Valid => Ok(()),
         VisibleStatus::Expired => Err(AccessRefusal::ConsentExpired),
         _ => Err(AccessRefusal::ConsentInvalid),
+    }
+}
+
+/// The person is there when their address is.
+pub(crate) fn is_attended(headers: &HeaderMap) -> Result<bool, AccessRefusal> {
+    let Some(address) = headers.get("psu-ip-address") else {
+        return Ok(false);
+    };
+    let address = address.to_str().ok();
+    match address.and_then(|text| text.parse::<IpAddr>().ok()) {
+        Some(_) => Ok(true),
+        None => Err(AccessRefusal::AddressUnreadable),
     }
 }
 

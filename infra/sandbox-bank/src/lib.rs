@@ -12,6 +12,7 @@ mod oauth;
 mod pages;
 mod people;
 mod powens;
+mod request_id;
 mod state;
 mod stet;
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::access::is_attended;
 use crate::bank::Bank;
 use crate::berlin_group::refusal::Refusal;
 use crate::consent::{
@@ -75,7 +76,7 @@ async fn create(
 ) -> Result<Response, Refusal> {
     let (now, today) = (bank.now(), bank.today());
     let redirect_uri = redirect_uri(&headers)?;
-    if !headers.contains_key("psu-ip-address") {
+    if !is_attended(&headers)? {
         return Err(Refusal::Format("PSU-IP-Address is missing"));
     }
     let request: ConsentRequest = serde_json::from_slice(&body)

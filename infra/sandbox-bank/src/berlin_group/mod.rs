@@ -4,25 +4,26 @@ mod consents;
 mod documents;
 mod quirks;
 mod refusal;
-mod request_id;
 mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
 
-use crate::access::{GrantedAccess, Resource};
+use crate::access::{GrantedAccess, Resource, is_attended};
 use crate::bank::Bank;
-use crate::berlin_group::refusal::Refusal;
-use crate::berlin_group::window::{PAGE_LENGTH, Window};
+pub(crate) use crate::berlin_group::refusal::Refusal;
+use crate::berlin_group::window::{BookingStatus, PAGE_LENGTH, Window};
 use crate::ledger::LedgerAccount;
 use crate::people::{Behaviour, Quirk};
+use crate::request_id;
 
 /// The façade's routes.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
@@ -33,7 +34,16 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
         .route("/v1/accounts/{account}/balances", get(balances))
         .route("/v1/accounts/{account}/transactions", get(transactions))
         .route("/v1/{*rest}", axum::routing::any(nowhere))
-        .layer(middleware::from_fn(request_id::demand))
+        .layer(middleware::from_fn(check_address))
+        .layer(middleware::from_fn(request_id::demand_uuid))
+}
+
+/// An address of the person that cannot be read is refused everywhere, read or not.
+async fn check_address(request: Request, next: Next) -> Response {
+    match is_attended(request.headers()) {
+        Ok(_) => next.run(request).await,
+        Err(refusal) => Refusal::from(refusal).into_response(),
+    }
 }
 
 type Parameters = Query<BTreeMap<String, String>>;
@@ -192,6 +202,10 @@ fn page(
     }
     let mut report = json!({ "_links": links });
     if let Some(report) = report.as_object_mut() {
+        // Nobody has a standing order here.
+        if window.status == BookingStatus::Information {
+            report.insert("information".to_owned(), json!([]));
+        }
         if window.status.wants_booked() {
             report.insert("booked".to_owned(), Value::Array(shown));
         }

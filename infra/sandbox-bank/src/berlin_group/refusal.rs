@@ -52,6 +52,7 @@ impl From<AccessRefusal> for Refusal {
             AccessRefusal::ConsentInvalid => Self::ConsentInvalid,
             AccessRefusal::ConsentExpired => Self::ConsentExpired,
             AccessRefusal::ResourceUnknown => Self::ResourceUnknown,
+            AccessRefusal::AddressUnreadable => Self::Format("PSU-IP-Address is not an address"),
             AccessRefusal::Exceeded => Self::AccessExceeded,
             AccessRefusal::State(error) => error.into(),
         }

@@ -26,6 +26,8 @@ pub(crate) enum BookingStatus {
     Booked,
     Pending,
     Both,
+    /// Standing orders.
+    Information,
 }
 
 impl BookingStatus {
@@ -34,6 +36,7 @@ impl BookingStatus {
             "booked" => Some(Self::Booked),
             "pending" => Some(Self::Pending),
             "both" => Some(Self::Both),
+            "information" => Some(Self::Information),
             _ => None,
         }
     }
@@ -43,6 +46,7 @@ impl BookingStatus {
             Self::Booked => "booked",
             Self::Pending => "pending",
             Self::Both => "both",
+            Self::Information => "information",
         }
     }
 
@@ -94,8 +98,8 @@ impl Window {
         }
         let status = match parameters.get("bookingStatus").map(String::as_str) {
             None => return Err(Refusal::Format("bookingStatus is missing")),
-            Some("information" | "all") => {
-                return Err(Refusal::NotSupported("bookingStatus is not supported"));
+            Some("all") => {
+                return Err(Refusal::NotSupported("bookingStatus=all is not supported"));
             }
             Some(text) => {
                 BookingStatus::read(text).ok_or(Refusal::Format("bookingStatus is unknown"))?
@@ -109,7 +113,7 @@ impl Window {
         let to = read_day(parameters, "dateTo")?.unwrap_or(today);
         let from = match (from, status) {
             (Some(from), _) => from,
-            (None, BookingStatus::Pending) => today,
+            (None, BookingStatus::Pending | BookingStatus::Information) => today,
             (None, _) => return Err(Refusal::Format("dateFrom is missing")),
         };
         if from > to {

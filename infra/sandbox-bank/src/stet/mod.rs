@@ -12,11 +12,11 @@ mod window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Router, middleware};
 use serde_json::{Value, json};
 
 use crate::access::{GrantedAccess, Resource};
@@ -24,6 +24,7 @@ use crate::bank::Bank;
 use crate::consent::Dialect;
 use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::Behaviour;
+use crate::request_id;
 pub(crate) use crate::stet::authorisation::is_registered;
 use crate::stet::refusal::Refusal;
 use crate::stet::window::Window;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
             "/stet/{version}/accounts/{account}/transactions",
             get(transactions),
         )
+        .layer(middleware::from_fn(request_id::echo))
 }
 
 /// The version in a path.
@@ -97,8 +99,8 @@ fn is_readable(access: &GrantedAccess, account: &LedgerAccount) -> bool {
 }
 
 fn granted(bank: &Bank, headers: &HeaderMap, version: Version) -> Result<GrantedAccess, Refusal> {
-    if !headers.contains_key("x-request-id") {
-        return Err(Refusal::BadRequest("X-Request-ID is missing"));
+    if !request_id::is_given(headers) {
+        return Err(Refusal::BadRequest("X-Request-ID is missing or too long"));
     }
     let access = GrantedAccess::of_token(bank, headers, version.dialect())?;
     match access.behaviour {

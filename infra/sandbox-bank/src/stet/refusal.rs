@@ -1,12 +1,12 @@
 //! What the façade refuses, in the `ErrorModel` of the standard.
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::access::AccessRefusal;
 use crate::error::SandboxError;
+use crate::stet::hal;
 
 /// A refused call.
 #[derive(Debug)]
@@ -30,6 +30,9 @@ impl From<AccessRefusal> for Refusal {
             | AccessRefusal::ConsentInvalid
             | AccessRefusal::ConsentExpired => Self::Forbidden("the consent is over"),
             AccessRefusal::ResourceUnknown => Self::NotFound,
+            AccessRefusal::AddressUnreadable => {
+                Self::BadRequest("PSU-IP-Address is not an address")
+            }
             AccessRefusal::Exceeded => Self::TooManyRequests,
             AccessRefusal::State(error) => error.into(),
         }
@@ -59,6 +62,6 @@ impl IntoResponse for Refusal {
             "error": status.canonical_reason(),
             "message": message,
         });
-        (status, Json(body)).into_response()
+        (status, hal(&body)).into_response()
     }
 }
