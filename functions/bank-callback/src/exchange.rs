@@ -8,41 +8,39 @@ use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::FailureReason;
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_domain::consent::{Consent, ConsentEvent, ConsentState};
-use passerelle_runtime::{Correlation, Problem, Visitor, Work};
+use passerelle_runtime::{Correlation, Problem, Work};
+use url::Url;
 
+use crate::visit::Visit;
 use crate::{BankCallback, pages};
 
 /// What a browser brought back.
 pub(crate) struct Returned {
     pub(crate) state: Digest,
-    /// The code and its issuer, unless they were parked with the attempt before.
+    /// What was in hand, unless it was parked with the attempt before.
     pub(crate) answer: Option<ParkedReturn>,
 }
 
 impl BankCallback {
-    /// Claims the attempt, exchanges its code and makes the connection stand. A code that was used
-    /// before changes nothing.
+    /// Claims the attempt, exchanges what was brought back and makes the connection stand. A return
+    /// that was used before changes nothing. Says where the bank wants the person next, if it does.
     pub(crate) async fn connect(
         &self,
         returned: Returned,
-        visitor: &Visitor,
-        correlation: &Correlation,
-    ) -> Result<(), Problem> {
+        visit: &Visit,
+    ) -> Result<Option<Url>, Problem> {
         let claimed = match self
             .store
             .claim_authorisation(&returned.state, self.clock.now())
             .await
         {
             Ok(claimed) => claimed,
-            Err(Error::Conflict) => return Ok(()),
+            Err(Error::Conflict) => return Ok(None),
             Err(error) => return Err(pages::refused(error)),
         };
-        match self
-            .exchange(&claimed, &returned, visitor, correlation)
-            .await?
-        {
-            Some(exchanged) => self.finish(exchanged, &returned.state, correlation).await,
-            None => Ok(()),
+        match self.exchange(&claimed, &returned, visit).await? {
+            Some(exchanged) => self.finish(exchanged, &returned.state, visit).await,
+            None => Ok(None),
         }
     }
 
@@ -51,8 +49,7 @@ impl BankCallback {
         &self,
         claimed: &ClaimedAttempt,
         returned: &Returned,
-        visitor: &Visitor,
-        correlation: &Correlation,
+        visit: &Visit,
     ) -> Result<Option<ExchangedAttempt>, Problem> {
         let now = self.clock.now();
         let attempt = &claimed.authorisation;
@@ -64,16 +61,16 @@ impl BankCallback {
                     .connector(&attempt.institution)
                     .map_err(bank_refused)?;
                 let secrets = AttemptSecrets::from_bytes(&claimed.secrets).map_err(bank_refused)?;
-                let (code, issuer) = (&answer.code, answer.issuer.as_deref());
+                let (code, issuer) = (answer.code.as_ref(), answer.issuer.as_deref());
                 connector
-                    .exchange_code(&secrets, code, issuer, &correlation.0, now)
+                    .exchange_code(&secrets, code, issuer, &visit.correlation.0, now)
                     .await
             }
             None => Err(BankError::DamagedSecrets),
         };
         match result {
             Ok(token) => {
-                let psu = visitor.attended(now);
+                let psu = visit.visitor.attended(now);
                 let kept =
                     self.store
                         .keep_exchanged(claimed, &returned.state, token.to_bytes(), psu, now);
@@ -87,15 +84,18 @@ impl BankCallback {
         }
     }
 
-    /// Asks the bank where its consent stands and writes what follows from it.
+    /// Asks the bank where its consent stands and writes what follows from it. Says where the bank
+    /// wants the person next, if it does.
     pub(crate) async fn finish(
         &self,
         exchanged: ExchangedAttempt,
         state: &Digest,
-        correlation: &Correlation,
-    ) -> Result<(), Problem> {
+        visit: &Visit,
+    ) -> Result<Option<Url>, Problem> {
         let now = self.clock.now();
-        match self.bank_consent(&exchanged, correlation).await {
+        let correlation = &visit.correlation;
+        let settled = match self.bank_consent(&exchanged, correlation).await {
+            Ok(BankConsent::NotAsked) => return self.second_step(&exchanged, state, visit).await,
             Ok(BankConsent::Valid { valid_until }) => {
                 self.complete(&exchanged, state, valid_until, correlation)
                     .await
@@ -114,7 +114,8 @@ impl BankCallback {
                 tracing::warn!(%error, "the bank refuses to say where its consent stands");
                 self.fail(state, reason(&error), now).await
             }
-        }
+        };
+        settled.map(|()| None)
     }
 
     async fn bank_consent(
@@ -215,7 +216,7 @@ impl BankCallback {
         }
     }
 
-    async fn fail(
+    pub(crate) async fn fail(
         &self,
         state: &Digest,
         reason: FailureReason,
@@ -233,7 +234,7 @@ impl BankCallback {
     }
 }
 
-fn reason(error: &BankError) -> FailureReason {
+pub(crate) fn reason(error: &BankError) -> FailureReason {
     if error.bank_unavailable() {
         FailureReason::BankUnavailable
     } else {
@@ -241,6 +242,6 @@ fn reason(error: &BankError) -> FailureReason {
     }
 }
 
-fn bank_refused(error: BankError) -> Problem {
+pub(crate) fn bank_refused(error: BankError) -> Problem {
     Problem::bank_unavailable(&error)
 }

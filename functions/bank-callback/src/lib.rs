@@ -8,6 +8,8 @@ mod exchange;
 mod pages;
 mod resume;
 mod returning;
+mod second_step;
+mod visit;
 
 use std::sync::Arc;
 
@@ -29,6 +31,11 @@ pub(crate) struct BankCallback {
 }
 
 impl BankCallback {
+    /// The address pages are served under.
+    pub(crate) fn address<'a>(&'a self, own: &'a OwnAddress) -> Option<&'a str> {
+        self.public_url.as_deref().or(own.0.as_deref())
+    }
+
     /// Whether the browser that asks is the one that left for the bank.
     pub(crate) fn is_same_browser(
         &self,
@@ -36,8 +43,9 @@ impl BankCallback {
         browser: &Browser,
         own: &OwnAddress,
     ) -> bool {
-        let address = self.public_url.as_ref().or(own.0.as_ref());
-        let cookie = address.and_then(|address| browser.cookie(address));
+        let cookie = self
+            .address(own)
+            .and_then(|address| browser.cookie(address));
         cookie.is_some_and(|cookie| Digest::of(cookie.expose()).as_str() == attempt.browser)
     }
 }
@@ -69,6 +77,10 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let router = Router::new()
         .route("/v1/callback/{institution}", get(returning::from_bank))
         .route("/v1/callback/{institution}/resume", get(resume::resume))
+        .route(
+            "/v1/callback/{institution}/{attempt}",
+            get(returning::to_its_own_address),
+        )
         .with_state(callback);
     Ok(Function::new("bank-callback").http(router))
 }

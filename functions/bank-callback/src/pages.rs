@@ -5,10 +5,16 @@ use passerelle_aws::Error;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::private::Private;
 use passerelle_runtime::{Problem, pages};
+use url::Url;
 
 /// Back to the journey, which says where things stand. 303: the address with the code is left behind.
 pub(crate) fn to_journey(token: &Private) -> Response {
     Redirect::to(&format!("/journey/{}/progress", token.expose())).into_response()
+}
+
+/// On to the bank's page, where its second step waits.
+pub(crate) fn to_bank(page: &Url) -> Response {
+    Redirect::to(page.as_str()).into_response()
 }
 
 /// The bank answered in a browser that did not leave for it (app to app).

@@ -12,10 +12,11 @@ use passerelle_aws::table::Digest;
 use passerelle_domain::authorisation::AuthorisationStatus;
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
-use passerelle_runtime::{Browser, Correlation, OwnAddress, Path, Problem, Query, Visitor};
+use passerelle_runtime::{Path, Problem, Query};
 use serde::Deserialize;
 
 use crate::exchange::Returned;
+use crate::visit::Visit;
 use crate::{BankCallback, pages};
 
 /// Which journey is carried on.
@@ -28,10 +29,7 @@ pub(crate) struct Resumed {
 pub(crate) async fn resume(
     State(callback): State<Arc<BankCallback>>,
     Path(institution): Path<InstitutionId>,
-    visitor: Visitor,
-    own: OwnAddress,
-    browser: Browser,
-    correlation: Correlation,
+    visit: Visit,
     Query(resumed): Query<Resumed>,
 ) -> Result<Response, Problem> {
     let table = callback.store.table();
@@ -44,17 +42,17 @@ pub(crate) async fn resume(
     let (state, attempt) = latest
         .map_err(pages::refused)?
         .ok_or_else(Problem::not_found)?;
-    let same_browser = callback.is_same_browser(&attempt, &browser, &own);
+    let same_browser = callback.is_same_browser(&attempt, &visit.browser, &visit.own);
     if attempt.institution != institution || !same_browser {
-        return Ok(pages::back_to_first_browser(visitor.locale));
+        return Ok(pages::back_to_first_browser(visit.visitor.locale));
     }
-    match attempt.status {
+    let bank = match attempt.status {
         AuthorisationStatus::Returned { .. } => {
             let returned = Returned {
                 state,
                 answer: None,
             };
-            callback.connect(returned, &visitor, &correlation).await?;
+            callback.connect(returned, &visit).await?
         }
         AuthorisationStatus::Claimed { .. } => {
             let now = callback.clock.now();
@@ -63,14 +61,18 @@ pub(crate) async fn resume(
                 .exchanged(&state, now)
                 .await
                 .map_err(pages::refused)?;
-            if let Some(exchanged) = exchanged {
-                callback.finish(exchanged, &state, &correlation).await?;
+            match exchanged {
+                Some(exchanged) => callback.finish(exchanged, &state, &visit).await?,
+                None => None,
             }
         }
         AuthorisationStatus::Started
         | AuthorisationStatus::Refused { .. }
         | AuthorisationStatus::Completed { .. }
-        | AuthorisationStatus::Failed { .. } => {}
-    }
-    Ok(pages::to_journey(&resumed.journey))
+        | AuthorisationStatus::Failed { .. } => None,
+    };
+    Ok(match bank {
+        Some(bank) => pages::to_bank(&bank),
+        None => pages::to_journey(&resumed.journey),
+    })
 }

@@ -1,4 +1,5 @@
-//! `GET /v1/callback/{institution}`: a browser comes back from a bank.
+//! `GET /v1/callback/{institution}`: a browser comes back from a bank. Where a bank brings no `state`
+//! back, or loses it, it comes back to `…/{attempt}`, the attempt's own address.
 
 use std::sync::Arc;
 
@@ -8,54 +9,83 @@ use passerelle_aws::Error;
 use passerelle_aws::authorisations::ParkedReturn;
 use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
-use passerelle_domain::authorisation::{Authorisation, Callback, UnverifiedCallback};
+use passerelle_domain::authorisation::{
+    Authorisation, Callback, InvalidCallback, UnverifiedCallback,
+};
 use passerelle_domain::ids::InstitutionId;
-use passerelle_runtime::{Browser, Code, Correlation, OwnAddress, Path, Problem, Query, Visitor};
+use passerelle_domain::private::Private;
+use passerelle_runtime::{Code, Path, Problem, Query};
 
 use crate::exchange::Returned;
+use crate::visit::Visit;
 use crate::{BankCallback, pages};
 
 pub(crate) async fn from_bank(
     State(callback): State<Arc<BankCallback>>,
     Path(institution): Path<InstitutionId>,
-    visitor: Visitor,
-    own: OwnAddress,
-    browser: Browser,
-    correlation: Correlation,
+    visit: Visit,
     Query(unverified): Query<UnverifiedCallback>,
 ) -> Result<Response, Problem> {
-    let answer = unverified
-        .parse()
-        .map_err(|error| Problem::new(Code::InvalidCallback).with_detail(error.to_string()))?;
-    let now = callback.clock.now();
-    let state = Digest::of(answer.state().expose());
-    let attempt = callback.attempt(&state, &institution).await?;
-    let same_browser = callback.is_same_browser(&attempt, &browser, &own);
-    match answer {
-        Callback::Error { refused, .. } => {
-            callback.note_refusal(&state, refused, now).await?;
-            callback.onward(&attempt, same_browser, &visitor, now).await
-        }
-        Callback::Code { .. } if !attempt.is_claimable(now) => {
-            callback.onward(&attempt, same_browser, &visitor, now).await
-        }
-        Callback::Code { code, issuer, .. } if !same_browser => {
-            let returned = ParkedReturn { code, issuer };
-            callback.park(&attempt, &state, &returned, now).await?;
-            Ok(pages::back_to_first_browser(visitor.locale))
-        }
-        Callback::Code { code, issuer, .. } => {
-            let returned = Returned {
-                state,
-                answer: Some(ParkedReturn { code, issuer }),
-            };
-            callback.connect(returned, &visitor, &correlation).await?;
-            callback.onward(&attempt, true, &visitor, now).await
-        }
-    }
+    let answer = unverified.parse().map_err(invalid)?;
+    callback.take(institution, answer, visit).await
+}
+
+pub(crate) async fn to_its_own_address(
+    State(callback): State<Arc<BankCallback>>,
+    Path((institution, attempt)): Path<(InstitutionId, Private)>,
+    visit: Visit,
+    Query(unverified): Query<UnverifiedCallback>,
+) -> Result<Response, Problem> {
+    let answer = unverified.parse_at(attempt).map_err(invalid)?;
+    callback.take(institution, answer, visit).await
+}
+
+fn invalid(error: InvalidCallback) -> Problem {
+    Problem::new(Code::InvalidCallback).with_detail(error.to_string())
 }
 
 impl BankCallback {
+    async fn take(
+        &self,
+        institution: InstitutionId,
+        answer: Callback,
+        visit: Visit,
+    ) -> Result<Response, Problem> {
+        let now = self.clock.now();
+        let state = Digest::of(answer.state().expose());
+        let attempt = self.attempt(&state, &institution).await?;
+        let same_browser = self.is_same_browser(&attempt, &visit.browser, &visit.own);
+        let returned = match answer {
+            Callback::Error { refused, .. } => {
+                self.note_refusal(&state, refused, now).await?;
+                return self.onward(&attempt, same_browser, &visit, now).await;
+            }
+            Callback::Code { code, issuer, .. } => ParkedReturn {
+                code: Some(code),
+                issuer,
+            },
+            Callback::EmptyHanded { .. } => ParkedReturn {
+                code: None,
+                issuer: None,
+            },
+        };
+        if !attempt.is_claimable(now) {
+            return self.onward(&attempt, same_browser, &visit, now).await;
+        }
+        if !same_browser {
+            self.park(&attempt, &state, &returned, now).await?;
+            return Ok(pages::back_to_first_browser(visit.visitor.locale));
+        }
+        let returned = Returned {
+            state,
+            answer: Some(returned),
+        };
+        match self.connect(returned, &visit).await? {
+            Some(bank) => Ok(pages::to_bank(&bank)),
+            None => self.onward(&attempt, true, &visit, now).await,
+        }
+    }
+
     /// The attempt a `state` belongs to, when it was started at this bank.
     async fn attempt(
         &self,
@@ -109,11 +139,11 @@ impl BankCallback {
         &self,
         attempt: &Authorisation,
         same_browser: bool,
-        visitor: &Visitor,
+        visit: &Visit,
         now: Timestamp,
     ) -> Result<Response, Problem> {
         if !same_browser {
-            return Ok(pages::back_to_first_browser(visitor.locale));
+            return Ok(pages::back_to_first_browser(visit.visitor.locale));
         }
         let tenant_key = self.store.vault().tenant_key(&attempt.client, now).await;
         let token = tenant_key

@@ -31,7 +31,7 @@ use crate::wheel;
 pub struct Departure<'a> {
     /// What the connector asked to remember. Secret.
     pub secrets: &'a [u8],
-    /// The bank's address the person leaves by. Secret: it carries the `state`.
+    /// Where the person decides, as the connector wrote it. Secret: it carries the `state`.
     pub way: &'a str,
 }
 
@@ -49,8 +49,9 @@ pub struct ClaimedAttempt {
 /// A return from the bank that waits for the person's yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedReturn {
-    /// The authorisation code.
-    pub code: Private,
+    /// What the person brought back: an authorisation or confirmation code, nothing at a bank that
+    /// sends none.
+    pub code: Option<Private>,
     /// The issuer that answered (RFC 9207), where it said so.
     pub issuer: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! What every bank can be asked, whatever its dialect.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use passerelle_domain::ids::{CorrelationId, ResourceId};
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::BankError;
@@ -35,11 +36,73 @@ pub struct AuthorisationRequest {
     pub now: Timestamp,
 }
 
-/// A person can go to the bank.
+impl AuthorisationRequest {
+    /// The return address of this attempt alone: `state` is the last part of its path. For banks that
+    /// bring no `state` back, or lose it when the person says no (Q53).
+    #[must_use]
+    pub fn own_return_address(&self) -> Url {
+        let mut address = self.redirect_uri.clone();
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.push(self.state.expose());
+        }
+        address
+    }
+}
+
+/// How the bank makes sure of the person (strong customer authentication).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ScaApproach {
+    /// On the bank's page.
+    Redirect,
+    /// On a device of the person's, while their browser stays with us.
+    Decoupled {
+        /// What the bank wants the person to be told.
+        message: Option<Private>,
+    },
+}
+
+/// Where the person decides.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayToBank {
+    /// Where the browser goes next: the bank's page, or our own return address when the person
+    /// decides on another device. Secret: it carries the `state`.
+    pub href: Url,
+    /// How the bank makes sure of the person.
+    pub approach: ScaApproach,
+}
+
+impl WayToBank {
+    /// The text to seal until the person leaves.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // An address and a message always serialise; an empty text would be refused on reading.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    ///
+    /// # Errors
+    /// [`BankError::DamagedSecrets`] for anything else.
+    pub fn from_text(text: &str) -> Result<Self, BankError> {
+        serde_json::from_str(text).map_err(|_| BankError::DamagedSecrets)
+    }
+}
+
+impl Debug for WayToBank {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("WayToBank")
+            .field("approach", &self.approach)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The person can decide at the bank.
 #[derive(Debug)]
 pub struct StartedAuthorisation {
-    /// The bank's page.
-    pub redirect_to: Url,
+    /// Where they decide.
+    pub way: WayToBank,
     /// What the return will need. Store it sealed before the person leaves.
     pub secrets: AttemptSecrets,
 }
@@ -65,6 +128,8 @@ pub enum BankConsent {
     },
     /// The person (or a second holder) has not finished at the bank.
     Pending,
+    /// The bank knows us and has no consent yet: [`Connector::continue_authorisation`] opens it.
+    NotAsked,
     /// It is over.
     Ended(BankConsentEnd),
 }
@@ -98,20 +163,32 @@ pub trait Connector: Send + Sync + Debug {
         request: &AuthorisationRequest,
     ) -> Result<StartedAuthorisation, BankError>;
 
-    /// Turns the code a person brought back into tokens. The caller stores what comes back before
+    /// Turns what a person brought back into an access: a code into tokens, a confirmation code into
+    /// a confirmed approval. Some banks send nothing back. The caller stores what comes back before
     /// anything else is done with it.
     ///
     /// # Errors
     /// [`BankError::IssuerMismatch`] when another server than the one asked answers;
-    /// [`BankError::CodeRefused`] when the code is used up, too old or not ours.
+    /// [`BankError::CodeRefused`] when the code is missing, used up, too old or not ours.
     async fn exchange_code(
         &self,
         secrets: &AttemptSecrets,
-        code: &Private,
+        code: Option<&Private>,
         issuer: Option<&str>,
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError>;
+
+    /// Opens the consent at a bank that wanted a token first (OAuth pre-step) and says where the
+    /// person must go now. The request carries a new `state`: the first one is used up.
+    ///
+    /// # Errors
+    /// [`BankError`] when the bank refuses, or asks for no such step.
+    async fn continue_authorisation(
+        &self,
+        token: &OpenToken,
+        request: &AuthorisationRequest,
+    ) -> Result<StartedAuthorisation, BankError>;
 
     /// Asks the bank where its consent stands.
     ///

@@ -37,6 +37,27 @@ pub struct Capabilities {
     pub extended_history: bool,
     /// STET model A2: the accounts must be forwarded (`PUT /consents`) before they can be read.
     pub forwarded_consent: bool,
+    /// Berlin Group: cards have a list of their own (`/v1/card-accounts`).
+    pub card_accounts: bool,
+    /// Berlin Group: a token is wanted before the consent is opened (OAuth pre-step).
+    pub oauth_pre_step: bool,
+    /// Berlin Group: the authorisation of a consent is started by a call of its own.
+    pub explicit_start: bool,
+}
+
+/// What one bank does otherwise than its standard says. Data, so that no code names a bank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quirks {
+    /// A return may come without `state`: each attempt gets a return address of its own (Q53). Also
+    /// set where the bank's redirect has no `state` at all (`scaRedirect`).
+    pub returns_per_attempt: bool,
+    /// Pending amounts carry no minus sign (Q09): they are taken for debits.
+    pub pending_without_sign: bool,
+    /// Card accounts write debits positive without saying so (Q10).
+    pub card_debits_positive: bool,
+    /// Nothing can be read unless the person is there (Q51): no unattended call is made.
+    pub person_needed: bool,
 }
 
 /// Whether a person can be sent to the bank today.
@@ -84,6 +105,16 @@ pub struct DirectoryEntry {
     /// What it wants signed, where it wants anything: a name of `signature_profiles.toml`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// What it does otherwise than its standard.
+    #[serde(default)]
+    pub quirks: Quirks,
+    /// Where its tokens are given, below its address; only for a bank whose `scaOAuth` link is the
+    /// authorisation page itself and describes nothing (Q48).
+    #[serde(default)]
+    pub token_path: Option<String>,
+    /// The sandbox's part of its address: which form of the bank this row is.
+    #[serde(default)]
+    pub sandbox_path: Option<String>,
     /// Whether a person can be sent there today.
     pub reachable: Reachability,
     /// Its share of customers, where a source can be named.

@@ -7,10 +7,13 @@ mod berlin_group;
 mod connector;
 mod directory;
 mod error;
+mod foreign;
 mod history;
 mod identity;
+mod link_memory;
 mod links;
 mod oauth;
+mod pages;
 mod powens;
 mod presence;
 mod remittance;
@@ -27,10 +30,11 @@ use url::Url;
 
 pub use crate::aggregator::{AggregatorAccess, NoSecret, SecretSource};
 pub use crate::connector::{
-    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
+    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, ScaApproach,
+    StartedAuthorisation, WayToBank,
 };
 pub use crate::directory::{
-    Capabilities, CustomerShare, Directory, DirectoryEntry, Reachability, Standard,
+    Capabilities, CustomerShare, Directory, DirectoryEntry, Quirks, Reachability, Standard,
 };
 pub use crate::error::{BankCode, BankError};
 pub use crate::identity::{AispCertificates, CertificateKind, Clock};
@@ -124,11 +128,12 @@ fn speak(
 ) -> Result<Arc<dyn Connector>, BankError> {
     let profile = entry.signature.as_deref().map(SignatureProfile::named);
     let http = &http.signed_as(profile.transpose()?);
+    let base = form_of_the_sandbox(entry, base)?;
     match entry.standard {
-        Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, base, client_id, http)?)),
-        Standard::Stet => Ok(Arc::new(Stet::new(entry, base, client_id, http)?)),
+        Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, &base, client_id, http)?)),
+        Standard::Stet => Ok(Arc::new(Stet::new(entry, &base, client_id, http)?)),
         Standard::Powens => {
-            let access = sandbox_aggregator(base, client_id)?;
+            let access = sandbox_aggregator(&base, client_id)?;
             Ok(Arc::new(Powens::new(&access, None, http)?))
         }
         Standard::Unconfirmed => Err(BankError::Settings(
@@ -145,5 +150,14 @@ fn sandbox_aggregator(base: &Url, client_id: &str) -> Result<AggregatorAccess, B
         webview: base.path(&["powens", "webview"]),
         client_id: client_id.to_owned(),
         client_secret: Arc::new(PublicSecret(SANDBOX_SECRET)),
+    })
+}
+
+/// The sandbox is many banks: each form of it has an address below its own.
+fn form_of_the_sandbox(entry: &DirectoryEntry, base: &Url) -> Result<Url, BankError> {
+    let address = BankAddress::new(base)?;
+    Ok(match &entry.sandbox_path {
+        Some(path) => address.path(&[path]),
+        None => address.base().clone(),
     })
 }

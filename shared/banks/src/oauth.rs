@@ -18,11 +18,14 @@ use zeroize::Zeroizing;
 use crate::bank_http::{Answer, BankHttp, Call};
 use crate::connector::AuthorisationRequest;
 use crate::error::{BankCode, BankError};
-use crate::secrets::{AttemptSecrets, OpenToken};
+use crate::secrets::{AttemptSecrets, CodeFlow, OpenToken};
 
 /// Assumed when a bank does not say how long its access token lives: short, so that a refresh comes
 /// early rather than a refusal.
 const ASSUMED_LIFETIME: SignedDuration = SignedDuration::from_secs(300);
+
+/// Where RFC 8414 puts the metadata of a server, below its address.
+pub(crate) const WELL_KNOWN: [&str; 2] = [".well-known", "oauth-authorization-server"];
 
 /// A bank's authorisation server, as its metadata describes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,7 +36,7 @@ pub(crate) struct AuthorisationServer {
     #[serde(default)]
     pub(crate) authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
-    code_challenge_methods_supported: Option<Vec<String>>,
+    pub(crate) code_challenge_methods_supported: Option<Vec<String>>,
 }
 
 impl AuthorisationServer {
@@ -97,13 +100,14 @@ pub(crate) fn authorisation_page(
     endpoint: &Url,
     client_id: &str,
     scope: &str,
+    redirect_uri: &Url,
     request: &AuthorisationRequest,
 ) -> Url {
     let mut page = endpoint.clone();
     page.query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", client_id)
-        .append_pair("redirect_uri", request.redirect_uri.as_str())
+        .append_pair("redirect_uri", redirect_uri.as_str())
         .append_pair("scope", scope)
         .append_pair("state", request.state.expose())
         .append_pair("code_challenge", &code_challenge(&request.code_verifier))
@@ -119,15 +123,19 @@ fn code_challenge(verifier: &Private) -> String {
 
 /// Refuses a return that another server than the one we sent the person to answers (mix-up,
 /// RFC 9207): a wrong name, or no name from a bank that promised one.
-pub(crate) fn check_issuer(
-    secrets: &AttemptSecrets,
-    issuer: Option<&str>,
-) -> Result<(), BankError> {
+pub(crate) fn check_issuer(flow: &CodeFlow, issuer: Option<&str>) -> Result<(), BankError> {
     match issuer {
-        Some(named) if named == secrets.issuer => Ok(()),
-        None if !secrets.issuer_required => Ok(()),
+        Some(named) if named == flow.issuer => Ok(()),
+        None if !flow.issuer_required => Ok(()),
         Some(_) | None => Err(BankError::IssuerMismatch),
     }
+}
+
+/// The code of a return that must bring one.
+pub(crate) fn needed(code: Option<&Private>) -> Result<&Private, BankError> {
+    code.ok_or_else(|| BankError::CodeRefused {
+        code: BankCode::new("no_code"),
+    })
 }
 
 /// Exchanges a code for tokens.
@@ -135,27 +143,29 @@ pub(crate) async fn exchange_code(
     http: &BankHttp,
     client_id: &str,
     secrets: &AttemptSecrets,
-    code: &Private,
+    code: Option<&Private>,
     issuer: Option<&str>,
     correlation: &CorrelationId,
     now: Timestamp,
 ) -> Result<OpenToken, BankError> {
-    check_issuer(secrets, issuer)?;
+    let flow = secrets.code_flow()?;
+    check_issuer(flow, issuer)?;
+    let code = needed(code)?;
     let form = [
         ("grant_type", "authorization_code"),
         ("code", code.expose()),
-        ("redirect_uri", secrets.redirect_uri.as_str()),
+        ("redirect_uri", flow.redirect_uri.as_str()),
         ("client_id", client_id),
-        ("code_verifier", secrets.code_verifier.expose_secret()),
+        ("code_verifier", flow.code_verifier.expose_secret()),
     ];
-    let answer = post_form(http, &secrets.token_endpoint, &form, correlation).await?;
+    let answer = post_form(http, &flow.token_endpoint, &form, correlation).await?;
     let granted = read_grant(&answer, |code| BankError::CodeRefused { code })?;
     Ok(OpenToken {
         expires_at: granted.expires_at(now),
-        access: granted.access_token,
+        access: Some(granted.access_token),
         refresh: granted.refresh_token,
         bank_consent_id: secrets.bank_consent_id.clone(),
-        token_endpoint: secrets.token_endpoint.clone(),
+        token_endpoint: Some(flow.token_endpoint.clone()),
         authorised_at: now,
         renewed: false,
     })
@@ -170,21 +180,17 @@ pub(crate) async fn refresh(
     correlation: &CorrelationId,
     now: Timestamp,
 ) -> Result<OpenToken, BankError> {
-    let Some(refresh) = &token.refresh else {
-        return Err(BankError::TokenRefused {
-            code: BankCode::new("no_refresh_token"),
-        });
-    };
+    let (endpoint, refresh) = token.renewal()?;
     let form = [
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh.expose_secret()),
         ("client_id", client_id),
     ];
-    let answer = post_form(http, &token.token_endpoint, &form, correlation).await?;
+    let answer = post_form(http, endpoint, &form, correlation).await?;
     let granted = read_grant(&answer, |code| BankError::TokenRefused { code })?;
     Ok(OpenToken {
         expires_at: granted.expires_at(now),
-        access: granted.access_token,
+        access: Some(granted.access_token),
         refresh: granted.refresh_token.or_else(|| Some(refresh.clone())),
         bank_consent_id: token.bank_consent_id.clone(),
         token_endpoint: token.token_endpoint.clone(),
@@ -201,9 +207,10 @@ pub(crate) async fn revoke(
     token: &OpenToken,
     correlation: &CorrelationId,
 ) -> Result<(), BankError> {
-    let (secret, hint) = match &token.refresh {
-        Some(refresh) => (refresh, "refresh_token"),
-        None => (&token.access, "access_token"),
+    let (secret, hint) = match (&token.refresh, &token.access) {
+        (Some(refresh), _) => (refresh, "refresh_token"),
+        (None, Some(access)) => (access, "access_token"),
+        (None, None) => return Ok(()),
     };
     let form = [
         ("token", secret.expose_secret()),
@@ -347,10 +354,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn secrets(issuer_required: bool) -> AttemptSecrets {
-        AttemptSecrets {
+    fn flow(issuer_required: bool) -> CodeFlow {
+        CodeFlow {
             code_verifier: SecretString::from("verifier"),
-            bank_consent_id: Some("c".to_owned()),
             redirect_uri: Url::parse("https://us.example/callback").unwrap(),
             token_endpoint: Url::parse("https://bank.example/token").unwrap(),
             issuer: "https://bank.example".to_owned(),
@@ -383,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_return_that_names_another_bank_is_refused() {
-        let named = |required, issuer| check_issuer(&secrets(required), issuer).is_ok();
+        let named = |required, issuer| check_issuer(&flow(required), issuer).is_ok();
         assert!(named(true, Some("https://bank.example")));
         assert!(!named(true, Some("https://other.example")));
         assert!(!named(false, Some("https://other.example")));

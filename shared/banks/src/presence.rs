@@ -6,18 +6,27 @@ use secrecy::ExposeSecret;
 
 use crate::connector::Access;
 use crate::error::BankError;
+use crate::secrets::OpenToken;
 
 /// The token, and the person when they are there.
 pub(crate) fn headers(access: &Access<'_>) -> Result<HeaderMap, BankError> {
     let mut headers = HeaderMap::new();
-    let mut bearer = header(&format!("Bearer {}", access.token.access.expose_secret()))?;
-    bearer.set_sensitive(true);
-    headers.insert(AUTHORIZATION, bearer);
+    authorise(&mut headers, access.token)?;
     match access.presence {
         PsuPresence::Attended(psu) => name_psu(&mut headers, psu)?,
         PsuPresence::Unattended(_) => {}
     }
     Ok(headers)
+}
+
+/// Adds the access token, where the bank gave one.
+pub(crate) fn authorise(headers: &mut HeaderMap, token: &OpenToken) -> Result<(), BankError> {
+    if let Some(access) = &token.access {
+        let mut bearer = header(&format!("Bearer {}", access.expose_secret()))?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    Ok(())
 }
 
 /// Says that the person is asking right now. Never sent otherwise (RTS art. 36(5)).

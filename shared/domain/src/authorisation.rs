@@ -34,6 +34,12 @@ pub enum Callback {
         /// The issuer that answers, where sent.
         issuer: Option<String>,
     },
+    /// The person came back to their attempt's own address with nothing in hand: the bank's consent
+    /// says what they decided.
+    EmptyHanded {
+        /// The `state` we sent.
+        state: Private,
+    },
     /// The bank answered without a code.
     Error {
         /// The `state` we sent.
@@ -48,7 +54,9 @@ impl Callback {
     #[must_use]
     pub fn state(&self) -> &Private {
         match self {
-            Self::Code { state, .. } | Self::Error { state, .. } => state,
+            Self::Code { state, .. } | Self::EmptyHanded { state } | Self::Error { state, .. } => {
+                state
+            }
         }
     }
 }
@@ -73,6 +81,29 @@ impl UnverifiedCallback {
     /// # Errors
     /// [`InvalidCallback`] when it cannot be what a bank sends.
     pub fn parse(self) -> Result<Callback, InvalidCallback> {
+        self.read()?.ok_or(InvalidCallback::NoAnswer)
+    }
+
+    /// Reads a callback to an address that is one attempt's own: `state` is in its path, and a bank
+    /// may lose its copy (when the person says no, for one) or bring nothing at all.
+    ///
+    /// # Errors
+    /// [`InvalidCallback`] when it cannot be what a bank sends.
+    pub fn parse_at(self, own: Private) -> Result<Callback, InvalidCallback> {
+        let agrees = self.state.as_ref().is_none_or(|state| *state == own);
+        if !agrees || own.expose().len() > 256 {
+            return Err(InvalidCallback::NoState);
+        }
+        let returned = Self {
+            state: Some(own.clone()),
+            ..self
+        };
+        Ok(returned
+            .read()?
+            .unwrap_or(Callback::EmptyHanded { state: own }))
+    }
+
+    fn read(self) -> Result<Option<Callback>, InvalidCallback> {
         let within = |text: &Option<Private>, limit: usize| {
             text.as_ref()
                 .is_none_or(|value| value.expose().len() <= limit)
@@ -86,18 +117,18 @@ impl UnverifiedCallback {
         }
         let present = |text: Option<Private>| text.filter(|value| !value.is_empty());
         let state = present(self.state).ok_or(InvalidCallback::NoState)?;
-        match (present(self.code), self.error) {
-            (Some(code), _) => Ok(Callback::Code {
+        Ok(match (present(self.code), self.error) {
+            (Some(code), _) => Some(Callback::Code {
                 state,
                 code,
                 issuer: self.iss,
             }),
-            (None, Some(error)) => Ok(Callback::Error {
+            (None, Some(error)) => Some(Callback::Error {
                 state,
                 refused: error == "access_denied",
             }),
-            (None, None) => Err(InvalidCallback::NoAnswer),
-        }
+            (None, None) => None,
+        })
     }
 }
 
@@ -173,6 +204,20 @@ pub struct Authorisation {
 }
 
 impl Authorisation {
+    /// The attempt that carries this one on at a bank with two steps: the same person, browser and
+    /// connection, as much time again, a `state` of its own.
+    #[must_use]
+    pub fn next_step(&self, id: AuthorisationId, now: Timestamp) -> Self {
+        let lifetime = self.expires_at.duration_since(self.started_at);
+        Self {
+            id,
+            started_at: now,
+            expires_at: now.checked_add(lifetime).unwrap_or(now),
+            status: AuthorisationStatus::Started,
+            ..self.clone()
+        }
+    }
+
     /// Whether a code may still be exchanged for this attempt at a moment.
     #[must_use]
     pub fn is_claimable(&self, now: Timestamp) -> bool {
@@ -201,6 +246,42 @@ mod tests {
             iss: None,
         };
         assert!(matches!(both.parse(), Ok(Callback::Code { .. })));
+    }
+
+    #[test]
+    fn q53_an_attempts_own_address_stands_in_for_a_lost_state() {
+        let refused = UnverifiedCallback {
+            error: Some("access_denied".to_owned()),
+            ..UnverifiedCallback::default()
+        };
+        assert_eq!(refused.clone().parse(), Err(InvalidCallback::NoState));
+        let refused = refused.parse_at("own".into()).unwrap();
+        assert_eq!(refused.state().expose(), "own");
+        assert!(matches!(refused, Callback::Error { refused: true, .. }));
+        let nothing = UnverifiedCallback::default();
+        assert!(matches!(
+            nothing.parse_at("own".into()),
+            Ok(Callback::EmptyHanded { .. })
+        ));
+    }
+
+    #[test]
+    fn a_state_that_contradicts_the_address_is_refused() {
+        let other = UnverifiedCallback {
+            state: Some("other".into()),
+            code: Some("c".into()),
+            ..UnverifiedCallback::default()
+        };
+        assert_eq!(other.parse_at("own".into()), Err(InvalidCallback::NoState));
+    }
+
+    #[test]
+    fn without_an_address_of_its_own_a_return_needs_an_answer() {
+        let bare = UnverifiedCallback {
+            state: Some("s".into()),
+            ..UnverifiedCallback::default()
+        };
+        assert_eq!(bare.parse(), Err(InvalidCallback::NoAnswer));
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! One bank of the directory, as the rest of the house needs to know it.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::call_budget::{CallRule, Counting};
+use crate::consent::BANK_MARGIN;
 use crate::ids::InstitutionId;
 
 /// A bank a person can choose.
@@ -31,5 +35,15 @@ impl Institution {
     #[must_use]
     pub fn call_rule(&self) -> CallRule {
         CallRule::new(self.unattended_per_day, self.unattended_counting)
+    }
+
+    /// The last day to ask of the bank for a consent of ours that lasts so long: ours and the margin
+    /// it needs, within the bank's own maximum.
+    #[must_use]
+    pub fn end_to_ask(&self, ours: SignedDuration, now: Timestamp) -> Date {
+        let banks = SignedDuration::from_hours(24 * i64::from(self.max_consent_days));
+        let wanted = ours.saturating_add(BANK_MARGIN);
+        let end = now.checked_add(wanted.min(banks)).unwrap_or(now);
+        end.to_zoned(TimeZone::UTC).date()
     }
 }

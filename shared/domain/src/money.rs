@@ -171,6 +171,15 @@ impl Amount {
         }
     }
 
+    /// The same magnitude, moving the other way.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self {
+            minor: self.minor.saturating_neg(),
+            ..self
+        }
+    }
+
     /// The same magnitude, reaching the account.
     #[must_use]
     pub fn as_credit(self) -> Self {

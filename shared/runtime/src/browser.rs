@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use passerelle_domain::private::Private;
 
-use crate::entropy::entropy;
+use crate::entropy::fresh_secret;
 
 /// With the `__Host-` prefix a browser takes the cookie only over TLS, for this host alone.
 const SECURE_NAME: &str = "__Host-journey";
@@ -42,10 +42,7 @@ impl Browser {
     /// served over TLS.
     #[must_use]
     pub fn fresh(own_address: &str) -> (Private, HeaderValue) {
-        let value: String = entropy::<32>()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let value = fresh_secret();
         let (name, secure) = if is_secure(own_address) {
             (SECURE_NAME, "; Secure")
         } else {
@@ -53,11 +50,12 @@ impl Browser {
         };
         // Lax, so that the bank's redirect, a top-level navigation, brings it back.
         let cookie = format!(
-            "{name}={value}; Path=/; Max-Age={DAY_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+            "{name}={}; Path=/; Max-Age={DAY_SECONDS}; HttpOnly; SameSite=Lax{secure}",
+            value.expose()
         );
         // Hexadecimal digits always fit a header.
         let header = HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""));
-        (Private::new(value), header)
+        (value, header)
     }
 }
 

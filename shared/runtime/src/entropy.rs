@@ -1,5 +1,6 @@
 //! Randomness for ids, states and tokens.
 
+use passerelle_domain::private::Private;
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// Fresh bytes from the operating system.
@@ -16,6 +17,16 @@ pub fn entropy<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// 256 bits in 64 unreserved characters: a `state`, a PKCE verifier, a cookie.
+#[must_use]
+pub fn fresh_secret() -> Private {
+    let digits: String = entropy::<32>()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Private::new(digits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,5 +34,7 @@ mod tests {
     #[test]
     fn two_draws_differ() {
         assert_ne!(entropy::<16>(), entropy::<16>());
+        assert_ne!(fresh_secret(), fresh_secret());
+        assert_eq!(fresh_secret().expose().len(), 64);
     }
 }

@@ -22,7 +22,7 @@ pub use browser::Browser;
 pub use caller::{Caller, TenantClaim};
 pub use clock::Clock;
 pub use correlation::Correlation;
-pub use entropy::entropy;
+pub use entropy::{entropy, fresh_secret};
 pub use environment::{Environment, StartError};
 pub use function::{Function, run};
 pub use input::{BODY_LIMIT, Form, Json, Path, Query};

@@ -10,24 +10,22 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::request::Parts;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use passerelle_aws::authorisations::Departure;
 use passerelle_aws::table::Digest;
-use passerelle_banks::{AuthorisationRequest, DirectoryEntry};
-use passerelle_domain::Date;
+use passerelle_banks::{AuthorisationRequest, DirectoryEntry, ScaApproach, WayToBank};
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus};
-use passerelle_domain::consent::{BANK_MARGIN, ConsentState};
+use passerelle_domain::consent::ConsentState;
 use passerelle_domain::ids::{AuthorisationId, ConnectionId};
 use passerelle_domain::private::Private;
 use passerelle_runtime::{
-    Browser, Correlation, OwnAddress, Path, Problem, StartError, Visitor, entropy,
+    Browser, Correlation, OwnAddress, Path, Problem, StartError, Visitor, entropy, fresh_secret,
 };
 
 use super::purposes::chosen_bank;
 use super::standing::is_same_browser;
 use super::{Journey, Step};
-use crate::pages::{AtBank, Ending};
+use crate::pages::{AtBank, Ending, Way};
 use crate::{ConsentStart, refused};
 
 /// How long a return from the bank is accepted.
@@ -177,7 +175,7 @@ impl ConsentStart {
         traveller: &Traveller,
     ) -> Result<bool, Problem> {
         let now = self.clock.now();
-        let state = secret();
+        let state = fresh_secret();
         let request = self.bank_request(leaving, &state, traveller, now)?;
         let institution = &leaving.bank.institution.id;
         let started = match self.banks.connector(institution) {
@@ -194,7 +192,7 @@ impl ConsentStart {
         let (attempt, digest) = (attempt(leaving, now), Digest::of(state.expose()));
         let departure = Departure {
             secrets: &started.secrets.to_bytes(),
-            way: started.redirect_to.as_str(),
+            way: &started.way.to_text(),
         };
         let stored = self
             .store
@@ -222,34 +220,17 @@ impl ConsentStart {
         })?;
         Ok(AuthorisationRequest {
             state: state.clone(),
-            code_verifier: secret(),
+            code_verifier: fresh_secret(),
             redirect_uri,
             psu: traveller.visitor.attended(now),
-            valid_until: asked_until(leaving, now),
+            valid_until: leaving
+                .bank
+                .institution
+                .end_to_ask(leaving.journey.consent.duration, now),
             correlation: traveller.correlation.0.clone(),
             now,
         })
     }
-}
-
-/// What is asked of the bank: our consent and the margin it needs, within the bank's own maximum.
-fn asked_until(leaving: &Leaving<'_>, now: Timestamp) -> Date {
-    let days = i64::from(leaving.bank.institution.max_consent_days);
-    let banks = SignedDuration::from_hours(24 * days);
-    let ours = leaving.journey.consent.duration.saturating_add(BANK_MARGIN);
-    let end = now.checked_add(ours.min(banks)).unwrap_or(now);
-    end.to_zoned(TimeZone::UTC).date()
-}
-
-/// 256 bits in 64 unreserved characters: a `state`, a PKCE verifier.
-fn secret() -> Private {
-    let bytes = entropy::<32>();
-    Private::new(
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    )
 }
 
 fn attempt(leaving: &Leaving<'_>, now: Timestamp) -> Authorisation {
@@ -268,16 +249,19 @@ fn attempt(leaving: &Leaving<'_>, now: Timestamp) -> Authorisation {
 }
 
 fn at_bank(journey: &Journey, bank: &DirectoryEntry, way: &Private) -> Result<AtBank, Problem> {
-    let destination: url::Url = way
-        .expose()
-        .parse()
-        .map_err(|error: url::ParseError| Problem::internal(&error))?;
+    let leads = WayToBank::from_text(way.expose()).map_err(|error| Problem::internal(&error))?;
+    let way = match leads.approach {
+        ScaApproach::Redirect => Way::ThePage {
+            host: leads.href.host_str().unwrap_or_default().to_owned(),
+        },
+        ScaApproach::Decoupled { message } => Way::AnotherDevice { message },
+    };
     Ok(AtBank {
         locale: journey.consent.locale,
         brand: journey.brand.clone(),
         bank_name: bank.institution.name.clone(),
-        bank_host: destination.host_str().unwrap_or_default().to_owned(),
-        href: destination.into(),
+        way,
+        href: leads.href.into(),
         ask_again_at: journey.step(Step::Leave),
         other_bank: journey.step(Step::Bank),
         progress: journey.step(Step::Progress),

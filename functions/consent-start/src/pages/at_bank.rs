@@ -3,9 +3,25 @@
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
+use passerelle_domain::private::Private;
 use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
+
+/// Where the person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// On the bank's page.
+    ThePage {
+        /// Its host, so that the person can compare it with the address bar.
+        host: String,
+    },
+    /// On another device of theirs, the bank's application for one.
+    AnotherDevice {
+        /// What the bank wants them to be told.
+        message: Option<Private>,
+    },
+}
 
 /// The page that leads to the bank. A link and not a form: see [`passerelle_runtime::pages`].
 #[derive(Clone, PartialEq, Eq)]
@@ -16,8 +32,8 @@ pub struct AtBank {
     pub brand: Brand,
     /// The bank.
     pub bank_name: String,
-    /// The host the link leads to, so that the person can compare it with the address bar.
-    pub bank_host: String,
+    /// Where the person decides.
+    pub way: Way,
     /// The bank's address with everything it needs. Secret: it carries the `state`.
     pub href: String,
     /// Where asking for a fresh link posts to.
@@ -32,7 +48,7 @@ impl std::fmt::Debug for AtBank {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("AtBank")
-            .field("bank_host", &self.bank_host)
+            .field("way", &self.way)
             .finish_non_exhaustive()
     }
 }
@@ -42,8 +58,10 @@ impl std::fmt::Debug for AtBank {
 struct View<'a> {
     words: Words<'static>,
     page: &'a AtBank,
+    /// What happens, in order.
+    steps: [&'static str; 3],
     leave: String,
-    host: String,
+    note: String,
 }
 
 impl AtBank {
@@ -52,11 +70,26 @@ impl AtBank {
     pub fn page(&self) -> Response {
         let words = words(self.locale);
         let bank = [("bank", self.bank_name.as_str())];
-        let view = View {
-            words,
-            page: self,
-            leave: words.fill("at-bank.leave", &bank),
-            host: words.fill("at-bank.host", &[("host", &self.bank_host)]),
+        let view = match &self.way {
+            Way::ThePage { host } => View {
+                words,
+                page: self,
+                steps: ["at-bank.login", "at-bank.accounts", "at-bank.return"]
+                    .map(|key| words.text(key)),
+                leave: words.fill("at-bank.leave", &bank),
+                note: words.fill("at-bank.host", &[("host", host)]),
+            },
+            Way::AnotherDevice { message } => View {
+                words,
+                page: self,
+                steps: ["at-device.open", "at-device.decide", "at-device.return"]
+                    .map(|key| words.text(key)),
+                leave: words.fill("at-device.go-on", &bank),
+                note: message
+                    .as_ref()
+                    .map(|text| text.expose().to_owned())
+                    .unwrap_or_default(),
+            },
         };
         let title = words.fill("at-bank.title", &bank);
         page(&Shell::new(self.locale, &title).branded(&self.brand), &view)

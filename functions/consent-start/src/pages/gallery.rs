@@ -126,7 +126,9 @@ fn at_bank(locale: Locale) -> AtBank {
         locale,
         brand: brand(),
         bank_name: "Banque Bac à sable".to_owned(),
-        bank_host: "https://banque.example".to_owned(),
+        way: Way::ThePage {
+            host: "https://banque.example".to_owned(),
+        },
         href: "https://banque.example/authorize?state=example".to_owned(),
         ask_again_at: "/journey/example/leave".to_owned(),
         other_bank: "/journey/example/banks".to_owned(),
@@ -349,7 +351,9 @@ fn names_from_outside_are_text_wherever_they_stand() {
     pages.push(question.page());
     let mut leave = at_bank(Locale::En);
     leave.href = format!("https://banque.example/?{HOSTILE}");
-    leave.bank_host = HOSTILE.to_owned();
+    leave.way = Way::AnotherDevice {
+        message: Some(HOSTILE.into()),
+    };
     pages.push(leave.page());
     let mut ending = endings(Locale::En).remove(0).1;
     ending.return_to = Some(format!("https://assureur.example/?{HOSTILE}"));

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use passerelle_domain::locale::Locale;
 use passerelle_runtime::pages::{Messages, Words};
 
-pub use at_bank::AtBank;
+pub use at_bank::{AtBank, Way};
 pub use bank_choice::{BankChoice, BankRow};
 pub use confirm::Confirm;
 pub use ending::{Ending, EndingPage};

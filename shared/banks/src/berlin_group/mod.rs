@@ -1,37 +1,46 @@
-//! Berlin Group NextGenPSD2 1.3, OAuth redirect approach.
+//! Berlin Group NextGenPSD2 1.3: the links of a consent decide how the person is sent to the bank.
+//!
+//! | form | way in | access |
+//! | --- | --- | --- |
+//! | `scaOAuth` | the authorisation server the link describes (RFC 8414) | token and consent |
+//! | `scaRedirect` | the bank's page; a confirmation code may come back | the consent alone |
+//! | OAuth pre-step | the authorisation server first, then the consent with its token | token and consent |
+//! | `startAuthorisation` | an explicit start, whose links are one of the others | |
+//! | `scaStatus` only | another device of the person's (decoupled) | the consent alone |
 //!
 //! The consent is *bank-offered*: three empty arrays, and the person picks the accounts at the bank.
 //! A redirect proves nothing: the consent resource is the only truth.
 
+mod consent;
+mod reading;
 mod refusal;
 mod wire;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use passerelle_domain::account::{Balance, FetchedAccount};
+use passerelle_domain::account::FetchedAccount;
 use passerelle_domain::ids::{CorrelationId, ResourceId};
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
-use passerelle_domain::transaction::FetchedTransaction;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::bank_http::{Answer, BankHttp, Call};
 use crate::connector::{
     Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
 };
-use crate::directory::{Capabilities, DirectoryEntry};
+use crate::directory::{Capabilities, DirectoryEntry, Quirks};
 use crate::error::BankError;
-use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
-use crate::links::{BankAddress, Trail};
-use crate::oauth::{self, AuthorisationServer};
+use crate::link_memory::LinkMemory;
+use crate::links::BankAddress;
+use crate::oauth;
 use crate::presence;
-use crate::secrets::{AttemptSecrets, OpenToken};
+use crate::secrets::{AttemptSecrets, Awaited, OpenToken};
+use wire::consents::ConsentInformation;
 
 /// A bank that speaks the Berlin Group dialect.
 #[derive(Debug)]
@@ -40,7 +49,12 @@ pub(crate) struct BerlinGroup {
     address: BankAddress,
     client_id: String,
     capabilities: Capabilities,
+    quirks: Quirks,
+    /// Below the base, where tokens are given; told by the row where no metadata is (Q48).
+    token_path: Option<String>,
     unattended_per_day: u8,
+    /// Where the accounts of the last list are: cards have addresses of their own.
+    seen: LinkMemory,
 }
 
 impl BerlinGroup {
@@ -59,6 +73,9 @@ impl BerlinGroup {
             address: BankAddress::new(base)?,
             client_id: client_id.to_owned(),
             capabilities: entry.capabilities,
+            quirks: entry.quirks,
+            token_path: entry.token_path.clone(),
+            seen: LinkMemory::default(),
             unattended_per_day: entry.institution.unattended_per_day,
         })
     }
@@ -91,140 +108,6 @@ impl BerlinGroup {
             })
             .await
     }
-
-    async fn read_json<Wire: DeserializeOwned>(
-        &self,
-        name: &'static str,
-        url: Url,
-        access: &Access<'_>,
-        nonsense: &'static str,
-    ) -> Result<Option<Wire>, BankError> {
-        let answer = self.read(name, url, access).await?;
-        match answer.status {
-            StatusCode::OK => parse(&answer, nonsense).map(Some),
-            // Some banks say "nothing there" with a status alone.
-            StatusCode::NO_CONTENT => Ok(None),
-            _ => Err(refusal::read(&answer)),
-        }
-    }
-
-    async fn create_consent(
-        &self,
-        request: &AuthorisationRequest,
-    ) -> Result<wire::CreatedConsent, BankError> {
-        let body = wire::consent_request(
-            request.valid_until,
-            self.unattended_per_day,
-            self.capabilities.owner_name,
-        );
-        let mut headers = HeaderMap::new();
-        presence::name_psu(&mut headers, &request.psu)?;
-        let redirect = presence::header(request.redirect_uri.as_str())?;
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            HeaderName::from_static("tpp-redirect-preferred"),
-            HeaderValue::from_static("true"),
-        );
-        headers.insert(
-            HeaderName::from_static("tpp-nok-redirect-uri"),
-            redirect.clone(),
-        );
-        headers.insert(HeaderName::from_static("tpp-redirect-uri"), redirect);
-        let answer = self
-            .http
-            .send(Call {
-                name: "consent creation",
-                method: Method::POST,
-                url: self.address.path(&["v1", "consents"]),
-                headers,
-                body: Some(Zeroizing::new(body.into_bytes())),
-                correlation: &request.correlation,
-            })
-            .await?;
-        match answer.status {
-            StatusCode::CREATED | StatusCode::OK => {
-                parse(&answer, "the created consent cannot be read")
-            }
-            _ => Err(refusal::read(&answer)),
-        }
-    }
-
-    async fn balances(
-        &self,
-        access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-    ) -> Result<Vec<Balance>, BankError> {
-        let url = self
-            .address
-            .path(&["v1", "accounts", account.as_str(), "balances"]);
-        let report: Option<wire::BalanceReport> = self
-            .read_json("balances", url, access, "the balances cannot be read")
-            .await?;
-        wire::read_balances(report.unwrap_or_default().balances, currency)
-    }
-
-    /// One complete reading of the movements since a day.
-    async fn pages(
-        &self,
-        access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Date,
-        booking_status: &str,
-    ) -> Result<Vec<FetchedTransaction>, BankError> {
-        let mut first = self
-            .address
-            .path(&["v1", "accounts", account.as_str(), "transactions"]);
-        first
-            .query_pairs_mut()
-            .append_pair("bookingStatus", booking_status)
-            .append_pair("dateFrom", &from.to_string());
-        let mut trail = Trail::default();
-        let mut next = Some(first);
-        let mut lines = Vec::new();
-        while let Some(url) = next {
-            trail.step(&url)?;
-            let page: Option<wire::TransactionPage> = self
-                .read_json(
-                    "transactions",
-                    url.clone(),
-                    access,
-                    "a page of transactions cannot be read",
-                )
-                .await?;
-            next = match page {
-                Some(page) => {
-                    let link = page.next().map(str::to_owned);
-                    page.read_into(currency, &mut lines)?;
-                    link.map(|href| self.address.resolve(&url, &href))
-                        .transpose()?
-                }
-                None => None,
-            };
-        }
-        Ok(lines)
-    }
-
-    /// Booked and pending lines, or booked ones alone where the bank has no pending.
-    async fn lines_since(
-        &self,
-        access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Date,
-    ) -> Result<Vec<FetchedTransaction>, BankError> {
-        if !self.capabilities.pending {
-            return self.pages(access, account, currency, from, "booked").await;
-        }
-        match self.pages(access, account, currency, from, "both").await {
-            Err(BankError::Refused { code, .. }) if refusal::is_unsupported(&code) => {
-                self.pages(access, account, currency, from, "booked").await
-            }
-            outcome => outcome,
-        }
-    }
 }
 
 #[async_trait]
@@ -233,62 +116,51 @@ impl Connector for BerlinGroup {
         &self,
         request: &AuthorisationRequest,
     ) -> Result<StartedAuthorisation, BankError> {
-        let consent = self.create_consent(request).await?;
-        let link = consent.oauth_link().ok_or(BankError::Nonsense {
-            what: "the created consent has no link for the person",
-        })?;
-        let metadata = self.address.resolve(self.address.base(), link)?;
-        let server =
-            AuthorisationServer::discover(&self.http, &metadata, &request.correlation).await?;
-        let scope = format!("AIS:{}", consent.consent_id);
-        Ok(StartedAuthorisation {
-            redirect_to: oauth::authorisation_page(
-                &server.authorization_endpoint,
-                &self.client_id,
-                &scope,
-                request,
-            ),
-            secrets: AttemptSecrets {
-                code_verifier: request.code_verifier.expose().into(),
-                bank_consent_id: Some(consent.consent_id),
-                redirect_uri: request.redirect_uri.clone(),
-                token_endpoint: server.token_endpoint,
-                issuer: server.issuer,
-                issuer_required: server.authorization_response_iss_parameter_supported,
-            },
-        })
+        match self.capabilities.oauth_pre_step {
+            true => self.authorise_first(request).await,
+            false => self.open(request, None).await,
+        }
     }
 
     async fn exchange_code(
         &self,
         secrets: &AttemptSecrets,
-        code: &Private,
+        code: Option<&Private>,
         issuer: Option<&str>,
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(&secrets.token_endpoint)?;
-        oauth::exchange_code(
-            &self.http,
-            &self.client_id,
-            secrets,
-            code,
-            issuer,
-            correlation,
-            now,
-        )
-        .await
+        match &secrets.awaited {
+            Awaited::Code(flow) => {
+                self.address.own(&flow.token_endpoint)?;
+                let (http, client_id) = (&self.http, &self.client_id);
+                oauth::exchange_code(http, client_id, secrets, code, issuer, correlation, now).await
+            }
+            Awaited::Approval(approval) => {
+                let consent_id = secrets.bank_consent_id.as_deref();
+                self.approved(approval, consent_id, code, correlation, now)
+                    .await
+            }
+        }
+    }
+
+    async fn continue_authorisation(
+        &self,
+        token: &OpenToken,
+        request: &AuthorisationRequest,
+    ) -> Result<StartedAuthorisation, BankError> {
+        self.open(request, Some(token)).await
     }
 
     async fn consent_status(&self, access: &Access<'_>) -> Result<BankConsent, BankError> {
-        let url = self
-            .address
-            .path(&["v1", "consents", access.token.consent_id()?]);
+        let Some(consent_id) = &access.token.bank_consent_id else {
+            return Ok(BankConsent::NotAsked);
+        };
+        let url = self.address.path(&["v1", "consents", consent_id]);
         let answer = self.read("consent status", url, access).await?;
         match answer.status {
             StatusCode::OK => {
-                let consent: wire::ConsentInformation =
-                    parse(&answer, "the consent cannot be read")?;
+                let consent: ConsentInformation = parse(&answer, "the consent cannot be read")?;
                 consent.read()
             }
             _ => match refusal::read(&answer) {
@@ -305,37 +177,12 @@ impl Connector for BerlinGroup {
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(&token.token_endpoint)?;
+        self.address.own(token.renewal()?.0)?;
         oauth::refresh(&self.http, &self.client_id, token, correlation, now).await
     }
 
     async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
-        let nonsense = "the account list cannot be read";
-        let bare = self.address.path(&["v1", "accounts"]);
-        let mut with_balances = bare.clone();
-        with_balances.set_query(Some("withBalance=true"));
-        let listed = self
-            .read_json("accounts", with_balances, access, nonsense)
-            .await;
-        let list: Option<wire::AccountList> = match listed {
-            Err(BankError::Refused { code, .. }) if refusal::is_unsupported(&code) => {
-                self.read_json("accounts", bare, access, nonsense).await?
-            }
-            outcome => outcome?,
-        };
-        let mut accounts = Vec::new();
-        for account in list.map(|list| list.accounts).unwrap_or_default() {
-            let Some(mut account) = account.read()? else {
-                continue;
-            };
-            if account.balances.is_empty() {
-                account.balances = self
-                    .balances(access, &account.resource_id, account.currency)
-                    .await?;
-            }
-            accounts.push(account);
-        }
-        Ok(accounts)
+        self.read_accounts(access).await
     }
 
     async fn transactions(
@@ -345,24 +192,8 @@ impl Connector for BerlinGroup {
         currency: Currency,
         from: Option<Date>,
     ) -> Result<FetchedWindow, BankError> {
-        let today = history::today(access.presence);
-        let asked = from.unwrap_or_else(|| history::days_before(today, HISTORY_DAYS));
-        match self.lines_since(access, account, currency, asked).await {
-            Err(BankError::Refused { code, .. }) if refusal::is_period(&code) => {
-                let assured = history::days_before(today, ASSURED_DAYS).max(asked);
-                let lines = self.lines_since(access, account, currency, assured).await?;
-                Ok(FetchedWindow {
-                    from: assured,
-                    lines,
-                })
-            }
-            Ok(lines) if from.is_none() => Ok(FetchedWindow {
-                from: history::first_day(&lines).unwrap_or(today),
-                lines,
-            }),
-            Ok(lines) => Ok(FetchedWindow { from: asked, lines }),
-            Err(error) => Err(error),
-        }
+        self.read_transactions(access, account, currency, from)
+            .await
     }
 
     async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError> {

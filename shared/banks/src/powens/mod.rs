@@ -24,7 +24,7 @@ use passerelle_domain::ids::{CorrelationId, ResourceId};
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -35,7 +35,8 @@ use zeroize::Zeroizing;
 use crate::aggregator::AggregatorAccess;
 use crate::bank_http::{Answer, BankHttp, Call};
 use crate::connector::{
-    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
+    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, ScaApproach,
+    StartedAuthorisation, WayToBank,
 };
 use crate::error::{BankCode, BankError};
 use crate::history::{self, HISTORY_DAYS};
@@ -43,7 +44,7 @@ use crate::links::{BankAddress, Trail};
 use crate::oauth;
 use crate::powens::standing::ConnectionList;
 use crate::presence;
-use crate::secrets::{AttemptSecrets, OpenToken};
+use crate::secrets::{AttemptSecrets, Awaited, CodeFlow, OpenToken};
 
 /// Movements asked for at once: the most the API gives is 1,000.
 const PAGE_LENGTH: &str = "500";
@@ -140,12 +141,10 @@ impl Powens {
 
 /// The token alone: the aggregator is no bank, so the person's address is none of its business.
 fn headers(access: &Access<'_>) -> Result<HeaderMap, BankError> {
-    let mut bearer = presence::header(&format!("Bearer {}", access.token.access.expose_secret()))?;
-    bearer.set_sensitive(true);
-    Ok(HeaderMap::from_iter([
-        (AUTHORIZATION, bearer),
-        (ACCEPT, HeaderValue::from_static("application/json")),
-    ]))
+    let mut headers =
+        HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    presence::authorise(&mut headers, access.token)?;
+    Ok(headers)
 }
 
 #[async_trait]
@@ -166,14 +165,19 @@ impl Connector for Powens {
             page.query_pairs_mut().append_pair("connector_uuids", bank);
         }
         Ok(StartedAuthorisation {
-            redirect_to: page,
+            way: WayToBank {
+                href: page,
+                approach: ScaApproach::Redirect,
+            },
             secrets: AttemptSecrets {
-                code_verifier: request.code_verifier.expose().into(),
                 bank_consent_id: None,
-                redirect_uri: request.redirect_uri.clone(),
-                token_endpoint: self.api.path(&["auth", "token", "access"]),
-                issuer: self.api.base().to_string(),
-                issuer_required: false,
+                awaited: Awaited::Code(CodeFlow {
+                    code_verifier: request.code_verifier.expose().into(),
+                    redirect_uri: request.redirect_uri.clone(),
+                    token_endpoint: self.api.path(&["auth", "token", "access"]),
+                    issuer: self.api.base().to_string(),
+                    issuer_required: false,
+                }),
             },
         })
     }
@@ -181,13 +185,15 @@ impl Connector for Powens {
     async fn exchange_code(
         &self,
         secrets: &AttemptSecrets,
-        code: &Private,
+        code: Option<&Private>,
         issuer: Option<&str>,
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        oauth::check_issuer(secrets, issuer)?;
-        self.api.own(&secrets.token_endpoint)?;
+        let flow = secrets.code_flow()?;
+        oauth::check_issuer(flow, issuer)?;
+        let code = oauth::needed(code)?;
+        self.api.own(&flow.token_endpoint)?;
         let client_secret = self.access.client_secret.open().await?;
         let body = Zeroizing::new(
             json!({
@@ -195,7 +201,7 @@ impl Connector for Powens {
                 "code": code.expose(),
                 "client_id": self.access.client_id,
                 "client_secret": client_secret.expose_secret(),
-                "redirect_uri": secrets.redirect_uri.as_str(),
+                "redirect_uri": flow.redirect_uri.as_str(),
             })
             .to_string()
             .into_bytes(),
@@ -206,7 +212,7 @@ impl Connector for Powens {
             .send(Call {
                 name: "aggregator token",
                 method: Method::POST,
-                url: secrets.token_endpoint.clone(),
+                url: flow.token_endpoint.clone(),
                 headers: HeaderMap::from_iter([
                     (ACCEPT, json_type.clone()),
                     (CONTENT_TYPE, json_type),
@@ -216,15 +222,25 @@ impl Connector for Powens {
             })
             .await?;
         Ok(OpenToken {
-            access: refusal::granted(&answer)?,
+            access: Some(refusal::granted(&answer)?),
             // Permanent: it ends when the user is deleted, and then nothing renews it.
             refresh: None,
             expires_at: Timestamp::MAX,
             bank_consent_id: None,
-            token_endpoint: secrets.token_endpoint.clone(),
+            token_endpoint: Some(flow.token_endpoint.clone()),
             authorised_at: now,
             renewed: false,
         })
+    }
+
+    async fn continue_authorisation(
+        &self,
+        _token: &OpenToken,
+        _request: &AuthorisationRequest,
+    ) -> Result<StartedAuthorisation, BankError> {
+        Err(BankError::Settings(
+            "the aggregator has one step: its page does the rest",
+        ))
     }
 
     async fn consent_status(&self, access: &Access<'_>) -> Result<BankConsent, BankError> {

@@ -3,7 +3,6 @@
 //! There is no consent resource: the consent lives as long as the refresh token, at most 180 days
 //! after the SCA. What may be read shows in an account's links, and links are followed, not built.
 
-mod link_memory;
 mod refusal;
 mod wire;
 
@@ -26,16 +25,18 @@ use zeroize::Zeroizing;
 use crate::bank_day;
 use crate::bank_http::{Answer, BankHttp, Call};
 use crate::connector::{
-    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, StartedAuthorisation,
+    Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, ScaApproach,
+    StartedAuthorisation, WayToBank,
 };
 use crate::directory::{Capabilities, DirectoryEntry};
 use crate::error::BankError;
 use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
-use crate::links::{BankAddress, Trail};
+use crate::link_memory::LinkMemory;
+use crate::links::BankAddress;
 use crate::oauth;
+use crate::pages::Pages;
 use crate::presence;
-use crate::secrets::{AttemptSecrets, OpenToken};
-use crate::stet::link_memory::LinkMemory;
+use crate::secrets::{AttemptSecrets, Awaited, CodeFlow, OpenToken};
 use crate::stet::wire::ListedAccount;
 
 /// The longest life of a refresh token after the SCA (RTS 2018/389 art. 10a).
@@ -158,11 +159,9 @@ impl Stet {
 
     /// The whole account list, all pages.
     async fn list(&self, access: &Access<'_>) -> Result<Vec<ListedAccount>, BankError> {
-        let mut trail = Trail::default();
-        let mut next = Some(self.endpoint(&["accounts"]));
+        let mut pages = Pages::from(&self.address, self.endpoint(&["accounts"]));
         let mut listed = Vec::new();
-        while let Some(url) = next {
-            trail.step(&url)?;
+        while let Some(url) = pages.turn()? {
             let page: Option<wire::AccountPage> = self
                 .read(
                     "accounts",
@@ -171,15 +170,10 @@ impl Stet {
                     "the account list cannot be read",
                 )
                 .await?;
-            next = match page {
-                Some(page) => {
-                    let link = page.next().map(str::to_owned);
-                    page.read_into(&mut listed)?;
-                    link.map(|href| self.address.resolve(&url, &href))
-                        .transpose()?
-                }
-                None => None,
-            };
+            if let Some(page) = page {
+                pages.follow(&url, page.next())?;
+                page.read_into(&mut listed)?;
+            }
         }
         for account in &listed {
             if let Some(href) = &account.transactions {
@@ -238,11 +232,9 @@ impl Stet {
         first
             .query_pairs_mut()
             .append_pair("dateFrom", &self.version.filter(from));
-        let mut trail = Trail::default();
-        let mut next = Some(first);
+        let mut pages = Pages::from(&self.address, first);
         let mut lines = Vec::new();
-        while let Some(url) = next {
-            trail.step(&url)?;
+        while let Some(url) = pages.turn()? {
             let page: Option<wire::TransactionPage> = self
                 .read(
                     "transactions",
@@ -251,15 +243,10 @@ impl Stet {
                     "a page of transactions cannot be read",
                 )
                 .await?;
-            next = match page {
-                Some(page) => {
-                    let link = page.next().map(str::to_owned);
-                    page.read_into(currency, &mut lines)?;
-                    link.map(|href| self.address.resolve(&url, &href))
-                        .transpose()?
-                }
-                None => None,
-            };
+            if let Some(page) = page {
+                pages.follow(&url, page.next())?;
+                page.read_into(currency, &mut lines)?;
+            }
         }
         Ok(lines)
     }
@@ -278,14 +265,25 @@ impl Connector for Stet {
         };
         let page = self.endpoint(&["authorize"]);
         Ok(StartedAuthorisation {
-            redirect_to: oauth::authorisation_page(&page, &self.client_id, scope, request),
+            way: WayToBank {
+                href: oauth::authorisation_page(
+                    &page,
+                    &self.client_id,
+                    scope,
+                    &request.redirect_uri,
+                    request,
+                ),
+                approach: ScaApproach::Redirect,
+            },
             secrets: AttemptSecrets {
-                code_verifier: request.code_verifier.expose().into(),
                 bank_consent_id: None,
-                redirect_uri: request.redirect_uri.clone(),
-                token_endpoint: self.endpoint(&["token"]),
-                issuer: self.address.base().to_string(),
-                issuer_required: false,
+                awaited: Awaited::Code(CodeFlow {
+                    code_verifier: request.code_verifier.expose().into(),
+                    redirect_uri: request.redirect_uri.clone(),
+                    token_endpoint: self.endpoint(&["token"]),
+                    issuer: self.address.base().to_string(),
+                    issuer_required: false,
+                }),
             },
         })
     }
@@ -293,12 +291,12 @@ impl Connector for Stet {
     async fn exchange_code(
         &self,
         secrets: &AttemptSecrets,
-        code: &Private,
+        code: Option<&Private>,
         issuer: Option<&str>,
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(&secrets.token_endpoint)?;
+        self.address.own(&secrets.code_flow()?.token_endpoint)?;
         oauth::exchange_code(
             &self.http,
             &self.client_id,
@@ -309,6 +307,16 @@ impl Connector for Stet {
             now,
         )
         .await
+    }
+
+    async fn continue_authorisation(
+        &self,
+        _: &OpenToken,
+        _: &AuthorisationRequest,
+    ) -> Result<StartedAuthorisation, BankError> {
+        Err(BankError::Settings(
+            "STET has one step: the code opens the accounts",
+        ))
     }
 
     /// The bank has no consent to ask about: the tokens are the consent. Their age is known, and
@@ -342,7 +350,7 @@ impl Connector for Stet {
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(&token.token_endpoint)?;
+        self.address.own(token.renewal()?.0)?;
         oauth::refresh(&self.http, &self.client_id, token, correlation, now).await
     }
 

@@ -16,12 +16,10 @@ use serde_json::{Value, json};
 
 use crate::bank_day;
 use crate::error::BankError;
+use crate::pages::within_reason;
 use crate::remittance;
 use crate::stet::is_cash;
 use crate::wire::{Link, LooseText, WireAmount};
-
-/// More movements than any account has in two years.
-const MAX_LINES: usize = 200_000;
 
 /// More accounts than any person has.
 const MAX_ACCOUNTS: usize = 2_000;
@@ -297,11 +295,7 @@ impl TransactionPage {
         lines: &mut Vec<FetchedTransaction>,
     ) -> Result<(), BankError> {
         let served = self.transactions.unwrap_or_default();
-        if lines.len() + served.len() > MAX_LINES {
-            return Err(BankError::Nonsense {
-                what: "more movements than an account can have",
-            });
-        }
+        within_reason(lines.len() + served.len())?;
         for line in served {
             lines.extend(line.read(currency)?);
         }

@@ -86,7 +86,7 @@ async fn a_code_works_once(institution: &str) {
         async move {
             let correlation = correlation();
             connector
-                .exchange_code(secrets, code, issuer, &correlation, now)
+                .exchange_code(secrets, Some(code), issuer, &correlation, now)
                 .await
         }
     };
@@ -104,7 +104,7 @@ async fn another_issuer_is_refused(institution: &str) {
         .connector
         .exchange_code(
             &secrets,
-            &back.code.unwrap(),
+            Some(&back.code.unwrap()),
             Some("https://other.example"),
             &correlation(),
             sandbox.clock.now(),

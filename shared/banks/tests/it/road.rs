@@ -86,7 +86,7 @@ async fn a_code_is_useless_with_another_attempts_secrets() {
         .connector
         .exchange_code(
             &other.secrets,
-            &back.code.unwrap(),
+            Some(&back.code.unwrap()),
             back.issuer.as_deref(),
             &correlation(),
             sandbox.clock.now(),
@@ -104,7 +104,7 @@ async fn a_return_without_or_with_another_issuer_is_refused_before_the_code_is_s
         let now = sandbox.clock.now();
         let outcome = sandbox
             .connector
-            .exchange_code(&secrets, &code, issuer, &correlation(), now)
+            .exchange_code(&secrets, Some(&code), issuer, &correlation(), now)
             .await;
         assert!(matches!(outcome, Err(BankError::IssuerMismatch)));
     }
@@ -181,12 +181,12 @@ async fn the_bank_shortens_what_is_asked_too_long_and_its_answer_counts() {
         .await
         .unwrap();
     let back =
-        crate::sandbox::decide_at_the_bank(started.redirect_to, "camille.martin", "approve").await;
+        crate::sandbox::decide_at_the_bank(started.way.href, "camille.martin", "approve").await;
     let token = sandbox
         .connector
         .exchange_code(
             &started.secrets,
-            &back.code.unwrap(),
+            Some(&back.code.unwrap()),
             back.issuer.as_deref(),
             &correlation,
             sandbox.clock.now(),

@@ -152,7 +152,7 @@ impl Sandbox {
         self.connector
             .exchange_code(
                 &secrets,
-                &back.code.unwrap(),
+                Some(&back.code.unwrap()),
                 back.issuer.as_deref(),
                 &correlation(),
                 self.clock.now(),
@@ -172,7 +172,7 @@ impl Sandbox {
         let secrets = AttemptSecrets::from_bytes(&started.secrets.to_bytes()).unwrap();
         (
             secrets,
-            decide_at_the_bank(started.redirect_to, login, decision).await,
+            decide_at_the_bank(started.way.href, login, decision).await,
         )
     }
 }
@@ -277,7 +277,7 @@ impl Sandbox {
             .start_authorisation(&self.request())
             .await
             .unwrap();
-        let mut page = started.redirect_to;
+        let mut page = started.way.href;
         page.set_path("/sandbox-bank/online-banking");
         page.set_query(None);
         let mut form = vec![("login", login), ("password", "sandbox")];

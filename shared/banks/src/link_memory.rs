@@ -14,7 +14,7 @@ use crate::secrets::OpenToken;
 /// More links than a process reads between two breaths; beyond it everything is forgotten.
 const MAX_LINKS: usize = 4096;
 
-/// Links by access token (its digest) and resource id: an id means something inside one consent
+/// Links by access token or consent (its digest) and resource id: an id means something inside one consent
 /// only.
 #[derive(Default)]
 pub(crate) struct LinkMemory(Mutex<BTreeMap<(Vec<u8>, ResourceId), Url>>);
@@ -41,7 +41,11 @@ impl fmt::Debug for LinkMemory {
 }
 
 fn digest_of(token: &OpenToken) -> Vec<u8> {
-    digest::digest(&digest::SHA256, token.access.expose_secret().as_bytes())
+    let access = token.access.as_ref().map(ExposeSecret::expose_secret);
+    let own = access
+        .or(token.bank_consent_id.as_deref())
+        .unwrap_or_default();
+    digest::digest(&digest::SHA256, own.as_bytes())
         .as_ref()
         .to_vec()
 }

@@ -1,0 +1,279 @@
+//! Reading accounts, cards and movements.
+
+use jiff::civil::Date;
+use passerelle_domain::account::{Balance, FetchedAccount};
+use passerelle_domain::ids::ResourceId;
+use passerelle_domain::money::Currency;
+use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::transaction::{BookingStatus, FetchedTransaction};
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::wire::Report;
+use super::wire::accounts::{AccountList, BalanceReport, read_balances};
+use super::wire::cards::{CardAccountList, CardTransactionPage};
+use super::wire::transactions::TransactionPage;
+use super::{BerlinGroup, parse, refusal};
+use crate::connector::Access;
+use crate::error::BankError;
+use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
+use crate::pages::Pages;
+
+/// The two families of accounts the standard has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Accounts,
+    CardAccounts,
+}
+
+impl Family {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::CardAccounts => "card-accounts",
+        }
+    }
+}
+
+/// One account's movements, asked for.
+struct Asked<'a> {
+    access: &'a Access<'a>,
+    address: Url,
+    family: Family,
+    currency: Currency,
+}
+
+impl BerlinGroup {
+    pub(super) async fn read_accounts(
+        &self,
+        access: &Access<'_>,
+    ) -> Result<Vec<FetchedAccount>, BankError> {
+        let mut listed = Vec::new();
+        let list: Option<AccountList> = self.list(Family::Accounts, access).await?;
+        for account in list.map(|list| list.accounts).unwrap_or_default() {
+            listed.extend(account.read()?.map(|account| (Family::Accounts, account)));
+        }
+        if self.capabilities.card_accounts {
+            let cards = self.read_cards(access).await?;
+            listed.extend(cards.into_iter().map(|card| (Family::CardAccounts, card)));
+        }
+        let mut accounts = Vec::new();
+        for (family, mut account) in listed {
+            let resource = self.resource(family, &account.resource_id);
+            if account.balances.is_empty() {
+                account.balances = self.balances(access, &resource, account.currency).await?;
+            }
+            if self.capabilities.card_accounts {
+                self.seen
+                    .remember(access.token, &account.resource_id, resource);
+            }
+            accounts.push(account);
+        }
+        Ok(accounts)
+    }
+
+    /// A person without a card is not an error: some banks answer 404, or that they have no such
+    /// service.
+    async fn read_cards(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
+        let list: Option<CardAccountList> = match self.list(Family::CardAccounts, access).await {
+            Err(BankError::UnknownAccount { .. }) => None,
+            Err(BankError::Refused { code, .. }) if refusal::is_unsupported(&code) => None,
+            outcome => outcome?,
+        };
+        let mut cards = Vec::new();
+        for card in list.map(|list| list.card_accounts).unwrap_or_default() {
+            cards.extend(card.read()?);
+        }
+        if self.quirks.card_debits_positive {
+            for balance in cards.iter_mut().flat_map(|card| &mut card.balances) {
+                balance.amount = balance.amount.reversed();
+            }
+        }
+        Ok(cards)
+    }
+
+    /// A list with its balances, or without where the bank does not give both at once.
+    async fn list<List: DeserializeOwned>(
+        &self,
+        family: Family,
+        access: &Access<'_>,
+    ) -> Result<Option<List>, BankError> {
+        let nonsense = "the account list cannot be read";
+        let bare = self.address.path(&["v1", family.path()]);
+        let mut with_balances = bare.clone();
+        with_balances.set_query(Some("withBalance=true"));
+        let listed = self
+            .read_json(family.path(), with_balances, access, nonsense)
+            .await;
+        match listed {
+            Err(BankError::Refused { code, .. }) if refusal::is_unsupported(&code) => {
+                self.read_json(family.path(), bare, access, nonsense).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn balances(
+        &self,
+        access: &Access<'_>,
+        resource: &Url,
+        currency: Currency,
+    ) -> Result<Vec<Balance>, BankError> {
+        let url = below(resource, "balances");
+        let report: Option<BalanceReport> = self
+            .read_json("balances", url, access, "the balances cannot be read")
+            .await?;
+        read_balances(report.unwrap_or_default().balances, currency)
+    }
+
+    pub(super) async fn read_transactions(
+        &self,
+        access: &Access<'_>,
+        account: &ResourceId,
+        currency: Currency,
+        from: Option<Date>,
+    ) -> Result<FetchedWindow, BankError> {
+        let resource = self.find(access, account).await?;
+        let family = match resource.path().contains("/card-accounts/") {
+            true => Family::CardAccounts,
+            false => Family::Accounts,
+        };
+        let asked = Asked {
+            access,
+            address: below(&resource, "transactions"),
+            family,
+            currency,
+        };
+        let today = history::today(access.presence);
+        let first = from.unwrap_or_else(|| history::days_before(today, HISTORY_DAYS));
+        match self.lines_since(&asked, first).await {
+            Err(BankError::Refused { code, .. }) if refusal::is_period(&code) => {
+                let assured = history::days_before(today, ASSURED_DAYS).max(first);
+                let lines = self.lines_since(&asked, assured).await?;
+                Ok(FetchedWindow {
+                    from: assured,
+                    lines,
+                })
+            }
+            Ok(lines) if from.is_none() => Ok(FetchedWindow {
+                from: history::first_day(&lines).unwrap_or(today),
+                lines,
+            }),
+            Ok(lines) => Ok(FetchedWindow { from: first, lines }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where an account is. A card has an address of its own, told by the list: one this process has
+    /// not seen is looked up.
+    async fn find(&self, access: &Access<'_>, account: &ResourceId) -> Result<Url, BankError> {
+        let usual = self.resource(Family::Accounts, account);
+        if !self.capabilities.card_accounts {
+            return Ok(usual);
+        }
+        if let Some(resource) = self.seen.recall(access.token, account) {
+            return Ok(resource);
+        }
+        self.read_accounts(access).await?;
+        Ok(self.seen.recall(access.token, account).unwrap_or(usual))
+    }
+
+    fn resource(&self, family: Family, account: &ResourceId) -> Url {
+        self.address.path(&["v1", family.path(), account.as_str()])
+    }
+
+    /// Booked and pending lines, or booked ones alone where the bank has no pending (Q26).
+    async fn lines_since(
+        &self,
+        asked: &Asked<'_>,
+        from: Date,
+    ) -> Result<Vec<FetchedTransaction>, BankError> {
+        if !self.capabilities.pending {
+            return self.lines(asked, from, "booked").await;
+        }
+        match self.lines(asked, from, "both").await {
+            Err(BankError::Refused { code, .. }) if refusal::is_unsupported(&code) => {
+                self.lines(asked, from, "booked").await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn lines(
+        &self,
+        asked: &Asked<'_>,
+        from: Date,
+        booking_status: &str,
+    ) -> Result<Vec<FetchedTransaction>, BankError> {
+        let mut first = asked.address.clone();
+        first
+            .query_pairs_mut()
+            .append_pair("bookingStatus", booking_status)
+            .append_pair("dateFrom", &from.to_string());
+        let mut lines = match asked.family {
+            Family::Accounts => self.pages::<TransactionPage>(asked, first).await?,
+            Family::CardAccounts => self.pages::<CardTransactionPage>(asked, first).await?,
+        };
+        self.correct_signs(asked.family, &mut lines);
+        Ok(lines)
+    }
+
+    /// One complete reading, all pages.
+    async fn pages<Page: Report>(
+        &self,
+        asked: &Asked<'_>,
+        first: Url,
+    ) -> Result<Vec<FetchedTransaction>, BankError> {
+        let mut pages = Pages::from(&self.address, first);
+        let mut lines = Vec::new();
+        while let Some(url) = pages.turn()? {
+            let nonsense = "a page of transactions cannot be read";
+            let page: Option<Page> = self
+                .read_json("transactions", url.clone(), asked.access, nonsense)
+                .await?;
+            if let Some(page) = page {
+                pages.follow(&url, page.next())?;
+                page.read_into(asked.currency, &mut lines)?;
+            }
+        }
+        Ok(lines)
+    }
+
+    /// What the bank's row says about its signs: pending lines without a minus (Q09), cards the
+    /// other way round (Q10).
+    fn correct_signs(&self, family: Family, lines: &mut [FetchedTransaction]) {
+        for line in lines {
+            if family == Family::CardAccounts && self.quirks.card_debits_positive {
+                line.amount = line.amount.reversed();
+            }
+            if line.status == BookingStatus::Pending && self.quirks.pending_without_sign {
+                line.amount = line.amount.as_debit();
+            }
+        }
+    }
+
+    async fn read_json<Wire: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        url: Url,
+        access: &Access<'_>,
+        nonsense: &'static str,
+    ) -> Result<Option<Wire>, BankError> {
+        let answer = self.read(name, url, access).await?;
+        match answer.status {
+            StatusCode::OK => parse(&answer, nonsense).map(Some),
+            // Some banks say "nothing there" with a status alone (Q17).
+            StatusCode::NO_CONTENT => Ok(None),
+            _ => Err(refusal::read(&answer)),
+        }
+    }
+}
+
+fn below(resource: &Url, part: &str) -> Url {
+    let mut url = resource.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(part);
+    }
+    url
+}
