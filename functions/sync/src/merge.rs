@@ -13,7 +13,7 @@ use passerelle_domain::ids::TransactionId;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::{Reconciled, reconcile};
 use passerelle_domain::transaction::{Counterparty, PendingTransaction, Transaction};
-use passerelle_knowledge::is_sensitive;
+use passerelle_knowledge::{is_sensitive, storable};
 
 use crate::reading::{Fetched, OVERLAP_DAYS};
 
@@ -74,7 +74,7 @@ fn keep(content: &mut Content, account: Account, reconciled: Reconciled, today: 
             "booked lines without a date are held back"
         );
     }
-    let upserts = reconciled.upserts.into_iter().map(without_sensitive_text);
+    let upserts = reconciled.upserts.into_iter().map(storable);
     content.delta.add(&id, upserts, reconciled.vanished);
     let pending = reconciled
         .pending
@@ -92,15 +92,6 @@ fn keep(content: &mut Content, account: Account, reconciled: Reconciled, today: 
         .collect();
     content.seen.insert(id, seen);
     content.accounts.push(account);
-}
-
-/// Sensitive lines are coarsened before anything is stored or learned (GDPR art. 9).
-fn without_sensitive_text(row: Transaction) -> Transaction {
-    if is_sensitive(&row) {
-        row.coarsened()
-    } else {
-        row
-    }
 }
 
 fn pending_without_sensitive_text(line: PendingTransaction) -> PendingTransaction {

@@ -6,6 +6,7 @@ use passerelle_domain::private::Private;
 use passerelle_domain::transaction::Transaction;
 use serde::{Deserialize, Serialize};
 
+use crate::income::names_a_company;
 use crate::label::{Words, has_digit, is_number};
 use crate::lexicon::{Hit, Lexicon, Meaning, Merchant, MerchantKind, lexicon};
 use crate::operation::Operation;
@@ -72,6 +73,19 @@ struct Finding {
     confidence: u8,
 }
 
+impl Finding {
+    /// Whether the money stays the person's own, or is what it earned.
+    fn is_money_kept(&self) -> bool {
+        self.category.is_in("transfer")
+            || matches!(
+                self.category,
+                Category::InsuranceLifeSavings
+                    | Category::IncomeDividend
+                    | Category::IncomeInterest
+            )
+    }
+}
+
 /// Understands one line by itself. The same line always gives the same answer.
 #[must_use]
 pub fn enrich(line: &Transaction) -> Enrichment {
@@ -94,6 +108,13 @@ pub fn enrich(line: &Transaction) -> Enrichment {
         }
         Sensitivity::HealthPremium => {
             return protected(Category::InsuranceHealth, reading.operation, "insurers.csv");
+        }
+        Sensitivity::IncomeWithoutCause => {
+            return protected(
+                Category::IncomeReplacement,
+                reading.operation,
+                "income without a cause",
+            );
         }
     }
     let finding = reading.decide();
@@ -167,11 +188,29 @@ impl<'a> Reading<'a> {
         self.line.amount.is_debit()
     }
 
-    /// Whether a word announces wages. An employer is no diagnosis, even when it is a hospital.
-    pub fn announces_wages(&self) -> bool {
+    /// Whether a word announces wages, a pension or family benefits. An employer is no diagnosis, even
+    /// when it is a hospital, and a fund that pays pensions as well as care is none either.
+    pub fn announces_income(&self) -> bool {
         self.best_keyword().is_some_and(|finding| {
-            finding.category == Category::IncomeSalary && finding.confidence >= 90
+            finding.confidence >= 90
+                && matches!(
+                    finding.category,
+                    Category::IncomeSalary
+                        | Category::IncomeRetirement
+                        | Category::IncomeFamilyBenefit
+                )
         })
+    }
+
+    /// Whether the money replaces an income: that is all that may be known of it, since behind it may
+    /// be a sickness.
+    pub fn replaces_income(&self) -> bool {
+        let replaces = |finding: &Finding| finding.category == Category::IncomeReplacement;
+        !self.is_debit()
+            && (self
+                .best_keyword()
+                .is_some_and(|finding| replaces(&finding) && finding.confidence >= 90)
+                || self.by_dictionary().as_ref().is_some_and(replaces))
     }
 
     /// Whether the words tell a premium for complementary health cover.
@@ -263,9 +302,31 @@ impl<'a> Reading<'a> {
 
     fn decide(&self) -> Finding {
         self.by_transaction_code()
-            .or_else(|| self.by_creditor())
+            .or_else(|| self.by_creditor().map(|named| self.refined(named)))
             .or_else(|| self.by_grammar())
             .unwrap_or_else(|| self.by_words())
+    }
+
+    /// Who is paid is known; a telling word may say better what for, where one payee is paid for
+    /// several things: "DGFIP … TAXES FONCIERES", "BOUYGUES TELECOM … BBOX".
+    fn refined(&self, named: Finding) -> Finding {
+        const TELLING: u8 = 84;
+        let many_things = ["telecom", "loan", "tax"]
+            .iter()
+            .find(|group| named.category.is_in(group));
+        let Some(group) = many_things else {
+            return named;
+        };
+        let of_the_treasury = named.category == Category::TaxIncome;
+        self.best_keyword()
+            .filter(|keyword| keyword.confidence >= TELLING)
+            .filter(|keyword| keyword.category.is_in(group) || of_the_treasury)
+            .filter(|keyword| keyword.category != Category::LoanUnknown)
+            .map(|keyword| Finding {
+                merchant: named.merchant,
+                ..keyword
+            })
+            .unwrap_or(named)
     }
 
     fn by_transaction_code(&self) -> Option<Finding> {
@@ -307,36 +368,39 @@ impl<'a> Reading<'a> {
 
     /// Movements whose shape alone tells what they are for.
     fn by_grammar(&self) -> Option<Finding> {
-        let (category, confidence) =
-            match self.operation {
-                Operation::CashWithdrawal => (Category::CashWithdrawal, 98),
-                Operation::CashDeposit => (Category::CashDeposit, 97),
-                Operation::ChequeOut => (Category::ChequeOut, 97),
-                Operation::ChequeIn => (Category::ChequeIn, 97),
-                Operation::ChequeRejected if self.is_debit() => (Category::ChequeIn, 90),
-                Operation::ChequeRejected => (Category::ChequeOut, 92),
-                Operation::DeferredCard => (Category::CardDeferredSettlement, 97),
-                Operation::Seizure => (Category::TaxFine, 80),
-                Operation::Fees => return Some(self.kind_of_fee()),
-                Operation::FeesRefund => (Category::IncomeRefund, 90),
-                Operation::LoanInstalment if !self.names_an_insurer() => {
-                    return Some(self.kind_of_loan());
-                }
-                Operation::LoanDisbursement => return Some(self.kind_of_loan()),
-                Operation::TransferInternal => {
-                    return Some(self.best_keyword().unwrap_or_else(|| {
-                        self.announced_finding(Category::TransferInternal, 92)
-                    }));
-                }
-                Operation::Interest => (Category::IncomeInterest, 94),
-                Operation::Investment if self.is_debit() => (Category::TransferInvestment, 90),
-                Operation::Investment => {
-                    return Some(self.best_keyword().unwrap_or_else(|| {
-                        self.announced_finding(Category::TransferInvestment, 85)
-                    }));
-                }
-                _ => return None,
-            };
+        let (category, confidence) = match self.operation {
+            Operation::CashWithdrawal => (Category::CashWithdrawal, 98),
+            Operation::CashDeposit => (Category::CashDeposit, 97),
+            Operation::ChequeOut => (Category::ChequeOut, 97),
+            Operation::ChequeIn => (Category::ChequeIn, 97),
+            Operation::ChequeRejected if self.is_debit() => (Category::ChequeIn, 90),
+            Operation::ChequeRejected => (Category::ChequeOut, 92),
+            Operation::DeferredCard => (Category::CardDeferredSettlement, 97),
+            Operation::Seizure => (Category::TaxFine, 80),
+            Operation::Fees => return Some(self.kind_of_fee()),
+            Operation::FeesRefund => (Category::IncomeRefund, 90),
+            Operation::LoanInstalment if !self.names_an_insurer() => {
+                return Some(self.kind_of_loan());
+            }
+            Operation::LoanDisbursement => return Some(self.kind_of_loan()),
+            Operation::TransferInternal => {
+                return Some(
+                    self.best_keyword()
+                        .unwrap_or_else(|| self.announced_finding(Category::TransferInternal, 92)),
+                );
+            }
+            Operation::Interest => (Category::IncomeInterest, 94),
+            Operation::Investment => {
+                return Some(
+                    self.best_keyword()
+                        .filter(Finding::is_money_kept)
+                        .unwrap_or_else(|| {
+                            self.announced_finding(Category::TransferInvestment, 88)
+                        }),
+                );
+            }
+            _ => return None,
+        };
         Some(self.announced_finding(category, confidence))
     }
 
@@ -362,6 +426,9 @@ impl<'a> Reading<'a> {
     }
 
     fn kind_of_fee(&self) -> Finding {
+        if let Some(premium) = self.premium_among_fees() {
+            return premium;
+        }
         self.best_keyword()
             .filter(|finding| finding.category.is_in("bank"))
             .map(|finding| Finding {
@@ -369,6 +436,15 @@ impl<'a> Reading<'a> {
                 ..finding
             })
             .unwrap_or_else(|| self.announced_finding(Category::BankAccountFee, 90))
+    }
+
+    /// "COTISATION ASSURANCE MOYENS DE PAIEMENT": the bank takes it like a fee, and it is a premium.
+    fn premium_among_fees(&self) -> Option<Finding> {
+        if !self.is_debit() || !self.names_an_insurer() {
+            return None;
+        }
+        let line = self.insurance_line(Category::InsuranceUnknownLine);
+        (line != Category::InsuranceUnknownLine).then(|| self.announced_finding(line, 88))
     }
 
     fn kind_of_loan(&self) -> Finding {
@@ -420,16 +496,58 @@ impl<'a> Reading<'a> {
                 merchant: named.merchant,
                 ..keyword
             },
-            (Some(named), _) => named,
-            (None, Some(keyword)) => keyword,
-            (None, None) => self.by_guessed_name().unwrap_or(Finding {
-                category: Category::Unknown,
-                merchant: None,
-                stage: Stage::Nothing,
-                rule: "",
-                confidence: 0,
-            }),
+            (Some(named), _) => self.refined(named),
+            (None, Some(keyword)) if keyword.confidence >= CONFIDENCE_BAR => keyword,
+            (None, weak) => self
+                .by_guessed_name()
+                .or_else(|| self.by_cut_word())
+                .or_else(|| self.by_instant_name())
+                .or(weak)
+                .unwrap_or(Finding {
+                    category: Category::Unknown,
+                    merchant: None,
+                    stage: Stage::Nothing,
+                    rule: "",
+                    confidence: 0,
+                }),
         }
+    }
+
+    /// The last word is the beginning of telling words that all say the same.
+    fn by_cut_word(&self) -> Option<Finding> {
+        let last = self.words.get(self.words.len().checked_sub(1)?);
+        let mut candidates = self.lexicon.words_cut_to(last).filter(|keyword| {
+            keyword.sign.admits(self.keyword_sign()) && keyword.scope.admits(self.operation)
+        });
+        let first = candidates.next()?;
+        candidates
+            .all(|other| other.category == first.category)
+            .then(|| Finding {
+                category: first.category,
+                merchant: None,
+                stage: Stage::Keyword,
+                rule: &first.name,
+                confidence: first.confidence.saturating_sub(CUT_PENALTY),
+            })
+    }
+
+    /// An instant transfer to two or three words that no firm carries: a person, as a rule.
+    fn by_instant_name(&self) -> Option<Finding> {
+        if self.operation != Operation::InstantSent {
+            return None;
+        }
+        let cleaned = self.cleaned();
+        let name: Vec<&str> = cleaned.split(' ').filter(|word| *word != "VERS").collect();
+        let like_a_person = (2..=4).contains(&name.len())
+            && name.iter().all(|word| word.len() >= 2)
+            && !names_a_company(&cleaned);
+        like_a_person.then_some(Finding {
+            category: Category::TransferPerson,
+            merchant: None,
+            stage: Stage::Grammar,
+            rule: "instant transfer to a name",
+            confidence: 72,
+        })
     }
 
     fn by_dictionary(&self) -> Option<Finding> {
@@ -438,8 +556,28 @@ impl<'a> Reading<'a> {
         if merchant.kind == MerchantKind::Facilitator {
             return None;
         }
-        let confidence = if hit.cut { 84 } else { 92 };
+        let confidence = match (hit.cut, merchant.kind) {
+            (true, _) => 84,
+            // "MUSEE D ORSAY": a trade before a brand of one word says more than the brand.
+            (false, MerchantKind::Shop) if hit.words == 1 && self.follows_a_trade(&hit) => 80,
+            (false, _) => 92,
+        };
         self.about_merchant(index, merchant, Stage::Dictionary, confidence)
+    }
+
+    /// Whether a telling word stands somewhere before the name.
+    fn follows_a_trade(&self, name: &Hit) -> bool {
+        self.hits
+            .iter()
+            .filter(|hit| hit.start < name.start)
+            .any(|hit| match hit.meaning {
+                Meaning::Keyword(index) => self.lexicon.keywords.get(index).is_some_and(|word| {
+                    word.confidence > 84
+                        && word.sign.admits(self.keyword_sign())
+                        && word.scope.admits(self.operation)
+                }),
+                _ => false,
+            })
     }
 
     fn by_guessed_name(&self) -> Option<Finding> {
@@ -472,6 +610,10 @@ impl<'a> Reading<'a> {
         } else {
             return None;
         };
+        if category == Category::Unknown {
+            // Known for what it pays out only: other words may still tell what it is paid for.
+            return None;
+        }
         Some(Finding {
             category,
             merchant: Some(index),
@@ -481,21 +623,32 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The line of a premium, told by the words around the insurer's name.
+    /// The line of a premium, told by the words around the insurer's name. Words that tell two lines
+    /// equally loud tell none: one premium may cover a home and a car.
     fn insurance_line(&self, default: Category) -> Category {
-        self.hits
-            .iter()
-            .filter(|hit| !hit.cut)
-            .filter_map(|hit| match hit.meaning {
-                Meaning::InsuranceLine(index) => {
-                    let word = self.lexicon.insurance_lines.get(index)?;
-                    Some((word.weight, std::cmp::Reverse(index), word.category))
-                }
-                _ => None,
-            })
-            .filter(|(weight, _, _)| default == Category::InsuranceUnknownLine || *weight >= 4)
-            .max()
-            .map_or(default, |(_, _, category)| category)
+        const LOUD: u8 = 4;
+        let told = || {
+            self.hits
+                .iter()
+                .filter(|hit| !hit.cut)
+                .filter_map(|hit| match hit.meaning {
+                    Meaning::InsuranceLine(index) => self.lexicon.insurance_lines.get(index),
+                    _ => None,
+                })
+                .filter(|word| default == Category::InsuranceUnknownLine || word.weight >= LOUD)
+        };
+        let Some(loudest) = told().map(|word| word.weight).max() else {
+            return default;
+        };
+        let mut lines = told()
+            .filter(|word| word.weight == loudest)
+            .map(|word| word.category);
+        let first = lines.next().unwrap_or(default);
+        if loudest >= LOUD && lines.any(|line| line != first) {
+            default
+        } else {
+            first
+        }
     }
 
     fn best_keyword(&self) -> Option<Finding> {

@@ -48,7 +48,7 @@ fn looks_like_salary(ledger: &Ledger<'_>, flow: &Flow) -> bool {
 }
 
 /// Legal forms and words that only companies carry. `cleaned` is folded already.
-fn names_a_company(cleaned: &str) -> bool {
+pub(crate) fn names_a_company(cleaned: &str) -> bool {
     const COMPANY: &[&str] = &[
         "SA",
         "SAS",
@@ -82,6 +82,16 @@ fn names_a_company(cleaned: &str) -> bool {
         "DISTRIBUTION",
         "TECHNOLOGIES",
         "SYSTEMS",
+        "LTD",
+        "GMBH",
+        "SPRL",
+        "ASSOCIATION",
+        "CLUB",
+        "CABINET",
+        "AGENCE",
+        "SCI",
+        "SELARL",
+        "FACTURE",
     ];
     cleaned.split(' ').any(|word| COMPANY.contains(&word))
 }

@@ -230,6 +230,8 @@ pub(crate) struct Lexicon {
     phrases: HashMap<String, Vec<Phrase>, BuildHasherDefault<WordHasher>>,
     /// Words that carry nothing about a payee.
     noise: HashSet<&'static str, BuildHasherDefault<WordHasher>>,
+    /// Telling single words long enough to be recognised when the end of the label cuts them.
+    long_words: BTreeMap<String, Vec<usize>>,
     /// Single-word names long enough to be recognised when glued to another word or cut short.
     long_names: BTreeMap<String, usize>,
 }
@@ -283,6 +285,16 @@ impl Lexicon {
             "merchants.csv",
             include_str!("../data/merchants.csv"),
             MerchantKind::Ordinary,
+        )?;
+        lexicon.read_merchants(
+            "providers.csv",
+            include_str!("../data/providers.csv"),
+            MerchantKind::Ordinary,
+        )?;
+        lexicon.read_merchants(
+            "shops.csv",
+            include_str!("../data/shops.csv"),
+            MerchantKind::Shop,
         )?;
         lexicon.read_merchants(
             "brands.csv",
@@ -366,6 +378,13 @@ impl Lexicon {
                 confidence: row.parse(4)?,
             });
             self.add_phrase(phrase, Meaning::Keyword(index));
+            let words = Words::of([phrase]);
+            if words.len() == 1 && words.get(0).len() > CUT_NAME {
+                self.long_words
+                    .entry(words.get(0).to_owned())
+                    .or_default()
+                    .push(index);
+            }
         }
         self.read_first_names()
     }
@@ -490,6 +509,20 @@ impl Lexicon {
         })
     }
 
+    /// The telling words of which a word is the beginning.
+    pub fn words_cut_to(&self, word: &str) -> impl Iterator<Item = &Keyword> {
+        let from = if word.len() < CUT_NAME {
+            Bound::Excluded("\u{10ffff}")
+        } else {
+            Bound::Excluded(word)
+        };
+        self.long_words
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(move |(whole, _)| whole.starts_with(word))
+            .flat_map(|(_, indexes)| indexes)
+            .filter_map(|index| self.keywords.get(*index))
+    }
+
     fn glued_name(&self, word: &str) -> Option<usize> {
         if word.len() < GLUED_NAME + GLUED_REST {
             return None;
@@ -556,7 +589,13 @@ fn follows(words: &Words, from: usize, rest: &[String]) -> Option<bool> {
             continue;
         }
         let is_last = offset + 1 == count;
-        let is_cut = found.len() >= 4 && expected.starts_with(found);
+        let ends_the_label = from + offset + 1 == words.len();
+        let enough = if ends_the_label {
+            found.len() >= 2
+        } else {
+            found.len() >= 4 && found.len() * 3 >= expected.len() * 2
+        };
+        let is_cut = enough && expected.starts_with(found);
         return (is_last && is_cut).then_some(true);
     }
     Some(false)

@@ -36,7 +36,7 @@ pub use operation::Operation;
 pub use recurrence::{FlowKind, FlowState, Recurrence, Rhythm};
 pub use relations::{Relation, RelationKind};
 pub use scorecard::{Calibration, Card, Missing, Outcome, Reason, Score, Scorecard};
-pub use sensitive::{Sensitivity, is_sensitive, sensitivity_of};
+pub use sensitive::{Sensitivity, is_sensitive, sensitivity_of, storable};
 pub use table::MalformedTable;
 pub use taxonomy::{Category, TAXONOMY_VERSION};
 pub use wording::Bilingual;

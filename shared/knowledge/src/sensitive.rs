@@ -3,10 +3,11 @@
 //! The list is read generously: a line coarsened for nothing costs a category, a line kept by
 //! mistake costs a person's privacy.
 
+use passerelle_domain::private::Private;
 use passerelle_domain::transaction::Transaction;
 
 use crate::enrichment::Reading;
-use crate::lexicon::{Meaning, MerchantKind, lexicon};
+use crate::lexicon::{Guard, Hit, Meaning, MerchantKind, lexicon};
 
 /// Whether and why a line is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Sensitivity {
     /// The premium of a complementary health contract: only that a contract exists may ever be
     /// known, and only with explicit consent.
     HealthPremium,
+    /// Allowances paid during sickness: income, whose cause may not be known.
+    IncomeWithoutCause,
 }
 
 /// Whether a line must be coarsened before it is stored
@@ -28,6 +31,32 @@ pub enum Sensitivity {
 pub fn is_sensitive(line: &Transaction) -> bool {
     line.sensitive || sensitivity(&Reading::of(lexicon(), line)) != Sensitivity::Ordinary
 }
+
+/// The line as it may be stored: as it came when nothing in it is protected, coarsened otherwise.
+///
+/// Income without a cause keeps a text that says no more than that it replaces an income; whether
+/// sickness or the loss of a job is behind it is hidden for both alike, because text that only the
+/// sick ones lost would tell.
+#[must_use]
+pub fn storable(line: Transaction) -> Transaction {
+    let reading = Reading::of(lexicon(), &line);
+    let without_cause = !line.sensitive && reading.replaces_income();
+    if without_cause {
+        return Transaction {
+            label: Private::new(REPLACED_INCOME.to_owned()),
+            sensitive: false,
+            ..line.coarsened()
+        };
+    }
+    if is_sensitive(&line) {
+        line.coarsened()
+    } else {
+        line
+    }
+}
+
+/// What is left of the label of a replacement income.
+const REPLACED_INCOME: &str = "VIREMENT REVENU DE REMPLACEMENT";
 
 /// Why a line is protected, for the caller that holds an explicit consent for one of the reasons.
 #[must_use]
@@ -52,16 +81,34 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
             Sensitivity::Payee
         };
     }
+    // "MEDECINS SANS FRONTIERES" is a charity, a "CLINIQUE VETERINAIRE" no clinic.
+    let others: Vec<&Hit> = reading
+        .hits
+        .iter()
+        .filter(|hit| match hit.meaning {
+            Meaning::Charity => true,
+            Meaning::Sensitive(index) => lexicon
+                .sensitive
+                .get(index)
+                .is_some_and(|phrase| phrase.guard == Guard::Never),
+            _ => false,
+        })
+        .collect();
     let mut found = Sensitivity::Ordinary;
     for hit in &reading.hits {
         match hit.meaning {
+            Meaning::Sensitive(_) if others.iter().any(|other| covers(other, hit)) => {}
             Meaning::Sensitive(index) if !hit.cut || hit.words > 1 => {
                 let admitted = lexicon.sensitive.get(index).is_some_and(|phrase| {
                     phrase.guard.admits(reading.is_debit(), reading.operation)
-                        && !(phrase.about_health && reading.announces_wages())
+                        && !(phrase.about_health && reading.announces_income())
                 });
                 if admitted {
-                    return Sensitivity::Payee;
+                    return if reading.replaces_income() {
+                        Sensitivity::IncomeWithoutCause
+                    } else {
+                        Sensitivity::Payee
+                    };
                 }
             }
             Meaning::Charity => found = Sensitivity::Donation,
@@ -72,4 +119,8 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
         return Sensitivity::HealthPremium;
     }
     found
+}
+
+fn covers(outer: &Hit, inner: &Hit) -> bool {
+    outer.start <= inner.start && inner.start + inner.words <= outer.start + outer.words
 }

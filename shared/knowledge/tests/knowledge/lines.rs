@@ -7,6 +7,7 @@ use passerelle_domain::private::Private;
 use passerelle_domain::transaction::Transaction;
 use passerelle_knowledge::{
     Category, Corrections, Operation, Sensitivity, Stage, enrich, is_sensitive, sensitivity_of,
+    storable,
 };
 use proptest::prelude::*;
 
@@ -147,11 +148,50 @@ fn a_health_premium_is_told_from_care_paid_back() {
 
 #[test]
 fn an_insurer_is_never_guessed_from_a_part_of_its_name() {
-    let known = enrich(&line(-4_800, "PRLV SEPA HABITAT ET HUMANISME"));
+    let known = enrich(&line(-4_800, "PRLV SEPA MACIFLORE ET CIE"));
     assert_eq!((known.category, known.merchant), (Category::Unknown, None));
     assert_eq!(
         enrich(&line(-4_800, "CB CARREFOURDRIVE")).category,
         Category::FoodGroceries
+    );
+}
+
+#[test]
+fn a_longer_name_takes_a_shorter_sensitive_word_along() {
+    for (label, expected) in [
+        ("CB CLINIQUE VETERINAIRE DU LAC", Sensitivity::Ordinary),
+        ("PRLV MEDECINS SANS FRONTIERES", Sensitivity::Donation),
+        ("CB CLINIQUE DU LAC", Sensitivity::Payee),
+    ] {
+        assert_eq!(sensitivity_of(&line(-4_000, label)), expected, "{label}");
+    }
+}
+
+#[test]
+fn income_that_replaces_another_is_stored_without_its_cause() {
+    let stored = |label: &str| storable(line(51_200, label));
+    let sickness = stored("VIR CPAM RENNES INDEMNITES JOURNALIERES 0126");
+    let unemployment = stored("VIR FRANCE TRAVAIL CHOMAGE 0126");
+    assert_eq!(sickness.label, unemployment.label);
+    for line in [&sickness, &unemployment] {
+        assert_eq!(enrich(line).category, Category::IncomeReplacement);
+        assert!(!line.sensitive && line.counterparty.name.is_none());
+    }
+    let care = stored("VIR CPAM RENNES REMBOURSEMENT SOINS");
+    assert!(care.sensitive && care.label.is_empty());
+    assert_eq!(enrich(&care).category, Category::Sensitive);
+}
+
+#[test]
+fn one_premium_for_a_home_and_a_car_tells_neither() {
+    let line_of = |label: &str| enrich(&line(-8_100, label)).category;
+    assert_eq!(
+        line_of("PRLV SEPA MACIF HABITATION ET VEHICULES"),
+        Category::InsuranceUnknownLine
+    );
+    assert_eq!(
+        line_of("PRLV SEPA MACIF HABITATION"),
+        Category::InsuranceHome
     );
 }
 
