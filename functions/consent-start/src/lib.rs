@@ -9,15 +9,15 @@ mod journey;
 mod opening;
 mod pages;
 mod reading;
+mod settings;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use passerelle_aws::{Clients, Error, Keys, Store, Table};
 use passerelle_banks::{AispCertificates, BankSettings, Banks};
-use passerelle_domain::consent::Consent;
-use passerelle_domain::purpose::Catalogue;
+use passerelle_domain::consent::{Consent, Provider};
 use passerelle_runtime::{
     Caller, Clock, Environment, Function, OwnAddress, Problem, StartError, pages as shared_pages,
 };
@@ -25,19 +25,11 @@ use passerelle_runtime::{
 pub(crate) struct ConsentStart {
     pub(crate) store: Store,
     pub(crate) banks: Banks,
-    pub(crate) catalogue: Catalogue,
+    /// Who carries out the access.
     pub(crate) provider: Provider,
     /// The address pages are served under, unless it is the API's own.
     pub(crate) public_url: Option<String>,
     pub(crate) clock: Clock,
-}
-
-/// Who carries out the access: the licensed account information service provider.
-#[derive(Debug, Clone)]
-pub(crate) struct Provider {
-    pub(crate) name: String,
-    /// The registration the person can check in the public register (ACPR in France).
-    pub(crate) registration: String,
 }
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `TENANT_CLAIM`, `AISP_NAME`,
@@ -60,7 +52,6 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let consent_start = Arc::new(ConsentStart {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
         banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
-        catalogue: Catalogue::standard(),
         provider: Provider {
             name: environment.text("AISP_NAME")?,
             registration: environment.text("AISP_REGISTRATION")?,
@@ -71,6 +62,12 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let router = Router::new()
         .route("/v1/consents", post(opening::open))
         .route("/v1/consents/{consent}", get(reading::read))
+        .route("/v1/settings", get(settings::show).put(settings::save))
+        .route(
+            "/v1/settings/logo",
+            put(settings::save_logo).delete(settings::remove_logo),
+        )
+        .route("/v1/settings/link-key", post(settings::change_link_key))
         .route("/journey/{token}", get(journey::reassurance::show))
         .route(
             "/journey/{token}/continue",

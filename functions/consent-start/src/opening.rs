@@ -10,21 +10,20 @@ use jiff::SignedDuration;
 use passerelle_aws::consents::{IdempotencyKey, Opened};
 use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
-use passerelle_domain::consent::{
-    Consent, ConsentState, DEFAULT_DURATION, LINK_LIFETIME, RequestedPurpose,
-};
+use passerelle_domain::consent::{Consent, ConsentState, LINK_LIFETIME, RequestedPurpose};
 use passerelle_domain::ids::{ClientId, ConsentId, CustomerReference};
 use passerelle_domain::locale::Locale;
 use passerelle_domain::purpose::PurposeCode;
+use passerelle_domain::tenant::TenantSettings;
 use passerelle_runtime::{Caller, Code, Json, OwnAddress, Problem, entropy};
 use serde::{Deserialize, Serialize};
 
+use crate::pages::words_document;
 use crate::reading::shown;
 use crate::{ConsentStart, refused};
 
 const BRAND_LENGTH: usize = 60;
 const RETURN_URL_LENGTH: usize = 512;
-const MAX_DAYS: u16 = 90;
 
 /// What a client asks for.
 #[derive(Debug, Deserialize, Serialize)]
@@ -32,13 +31,13 @@ const MAX_DAYS: u16 = 90;
 pub(crate) struct OpenRequest {
     customer: CustomerReference,
     purposes: Vec<AskedPurpose>,
-    #[serde(default)]
-    locale: Locale,
-    /// The name the person knows the client by.
+    /// The first language of the settings unless said otherwise.
+    locale: Option<Locale>,
+    /// The name the person knows the client by: that of the settings unless said otherwise.
     brand: Option<String>,
     /// Where the person goes at the end.
     return_url: Option<String>,
-    /// How long the consent should last: 1 to 90 days, 90 unless said otherwise.
+    /// How long the consent should last: at most, and unless said otherwise, as the settings have it.
     duration_days: Option<u16>,
 }
 
@@ -47,8 +46,8 @@ pub(crate) struct OpenRequest {
 #[serde(deny_unknown_fields)]
 struct AskedPurpose {
     code: PurposeCode,
-    #[serde(default)]
-    required: bool,
+    /// As the catalogue has it unless said otherwise.
+    required: Option<bool>,
 }
 
 pub(crate) async fn open(
@@ -58,10 +57,13 @@ pub(crate) async fn open(
     headers: HeaderMap,
     Json(request): Json<OpenRequest>,
 ) -> Result<Response, Problem> {
-    consent_start.check(&request)?;
     let idempotency = idempotency_key(&headers, &request)?;
     let now = consent_start.clock.now();
-    let consent = consent(caller.client.clone(), request, now);
+    let settings = consent_start.settings(&caller.client).await?;
+    check(&request, &settings)?;
+    let consent = consent_start
+        .consent(caller.client.clone(), request, settings, now)
+        .await?;
     let id = consent_start
         .store_once(&consent, idempotency.as_ref(), now)
         .await?;
@@ -72,34 +74,54 @@ pub(crate) async fn open(
 }
 
 impl ConsentStart {
-    fn check(&self, request: &OpenRequest) -> Result<(), Problem> {
-        if request.purposes.is_empty() {
-            return Err(Problem::invalid_body(
-                "#/purposes",
-                "expected at least one purpose",
-            ));
+    /// The consent as the settings of this moment make it. Everything the person will read is kept
+    /// before anybody reads it, under the hashes the consent then names.
+    async fn consent(
+        &self,
+        client: ClientId,
+        request: OpenRequest,
+        settings: TenantSettings,
+        now: Timestamp,
+    ) -> Result<Consent, Problem> {
+        let table = self.store.table();
+        let locale = request.locale.or(settings.locales.first().copied());
+        let locale = locale.unwrap_or_default();
+        let mut requested = Vec::new();
+        for asked in request.purposes {
+            let Some(purpose) = settings.catalogue.find(&asked.code) else {
+                continue;
+            };
+            let document = purpose.text_document(locale);
+            let kept = table.keep_text(&client, &document, now);
+            requested.push(RequestedPurpose {
+                required: asked.required.unwrap_or(purpose.required),
+                code: asked.code,
+                terms: purpose.terms.clone(),
+                text: kept.await.map_err(refused)?,
+            });
         }
-        let mut seen = BTreeSet::new();
-        for (index, purpose) in request.purposes.iter().enumerate() {
-            let pointer = format!("#/purposes/{index}/code");
-            if self.catalogue.find(&purpose.code).is_none() {
-                let known: Vec<_> = self.catalogue.codes().map(PurposeCode::as_str).collect();
-                let detail = format!("expected one of: {}", known.join(", "));
-                return Err(Problem::invalid_body(pointer, detail));
-            }
-            if !seen.insert(&purpose.code) {
-                return Err(Problem::invalid_body(pointer, "expected each purpose once"));
-            }
-        }
-        check_brand(request.brand.as_deref())?;
-        check_return_url(request.return_url.as_deref())?;
-        match request.duration_days {
-            Some(days) if !(1..=MAX_DAYS).contains(&days) => Err(Problem::invalid_body(
-                "#/duration_days",
-                "expected 1 to 90 days",
-            )),
-            _ => Ok(()),
-        }
+        let words = words_document(locale).as_bytes();
+        let journey_text = table.keep_text(&client, words, now);
+        let days = request.duration_days.unwrap_or(settings.consent_days);
+        Ok(Consent {
+            id: ConsentId::from_entropy(entropy()),
+            journey_text: journey_text.await.map_err(refused)?,
+            client,
+            customer: request.customer,
+            requested,
+            duration: SignedDuration::from_hours(24 * i64::from(days)),
+            locale,
+            brand: request.brand.or(settings.display_name),
+            provider: self.provider.clone(),
+            return_url: request.return_url,
+            created_at: now,
+            state: ConsentState::Received {
+                link_expires_at: now.checked_add(LINK_LIFETIME).unwrap_or(now),
+                institution: None,
+                chosen: None,
+            },
+            version: 1,
+        })
     }
 
     /// Stores the consent, or finds the one the same request made before.
@@ -135,6 +157,43 @@ impl ConsentStart {
             .await
             .map_err(refused)?;
         Ok(stored.ok_or_else(Problem::not_found)?.consent)
+    }
+}
+
+fn check(request: &OpenRequest, settings: &TenantSettings) -> Result<(), Problem> {
+    if request.purposes.is_empty() {
+        return Err(Problem::invalid_body(
+            "#/purposes",
+            "expected at least one purpose",
+        ));
+    }
+    let catalogue = &settings.catalogue;
+    let mut seen = BTreeSet::new();
+    for (index, purpose) in request.purposes.iter().enumerate() {
+        let pointer = format!("#/purposes/{index}/code");
+        if catalogue.find(&purpose.code).is_none() {
+            let known: Vec<_> = catalogue.codes().map(PurposeCode::as_str).collect();
+            let detail = format!("expected one of: {}", known.join(", "));
+            return Err(Problem::invalid_body(pointer, detail));
+        }
+        if !seen.insert(&purpose.code) {
+            return Err(Problem::invalid_body(pointer, "expected each purpose once"));
+        }
+    }
+    check_brand(request.brand.as_deref())?;
+    check_return_url(request.return_url.as_deref())?;
+    let offered = |locale: &Locale| settings.locales.contains(locale);
+    if request.locale.is_some_and(|locale| !offered(&locale)) {
+        let detail = "expected one of the languages of the settings";
+        return Err(Problem::invalid_body("#/locale", detail));
+    }
+    let longest = settings.consent_days;
+    match request.duration_days {
+        Some(days) if !(1..=longest).contains(&days) => {
+            let detail = format!("expected 1 to {longest} days");
+            Err(Problem::invalid_body("#/duration_days", detail))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -190,32 +249,4 @@ fn idempotency_key(
         key: key.to_owned(),
         request: Digest::of(&canonical),
     }))
-}
-
-fn consent(client: ClientId, request: OpenRequest, now: Timestamp) -> Consent {
-    let asked = |purpose: AskedPurpose| RequestedPurpose {
-        code: purpose.code,
-        required: purpose.required,
-        retention_days: 0,
-    };
-    let days = request
-        .duration_days
-        .map(|days| SignedDuration::from_hours(24 * i64::from(days)));
-    Consent {
-        id: ConsentId::from_entropy(entropy()),
-        client,
-        customer: request.customer,
-        requested: request.purposes.into_iter().map(asked).collect(),
-        duration: days.unwrap_or(DEFAULT_DURATION),
-        locale: request.locale,
-        brand: request.brand,
-        return_url: request.return_url,
-        created_at: now,
-        state: ConsentState::Received {
-            link_expires_at: now.checked_add(LINK_LIFETIME).unwrap_or(now),
-            institution: None,
-            chosen: None,
-        },
-        version: 1,
-    }
 }

@@ -13,6 +13,8 @@ use passerelle_domain::call_budget::AttendedPsu;
 use passerelle_domain::consent::Consent;
 use passerelle_domain::ids::{ClientId, ConsentId, CustomerReference};
 use passerelle_domain::private::Private;
+use passerelle_domain::receipt::Actor;
+use passerelle_domain::trace::Trace;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -21,6 +23,7 @@ use crate::consents::consent_update;
 use crate::content::{Content, sealed_content};
 use crate::due::{Owed, first_look};
 use crate::error::Error;
+use crate::receipts::ReceiptBook;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Digest, Key, Table};
 use crate::vault::{DataKey, Place};
@@ -72,6 +75,8 @@ pub struct ExchangedAttempt {
 pub struct Completion<'a> {
     /// The attempt, exchanged.
     pub attempt: &'a ExchangedAttempt,
+    /// The consent as it was read.
+    pub before: &'a Consent,
     /// The consent in its valid state.
     pub consent: &'a Consent,
     /// The end of our consent.
@@ -282,12 +287,13 @@ impl Store {
     }
 
     /// Makes the connection stand: consent valid, gate and data written, first sync owed, attempt
-    /// completed. All or none.
+    /// completed, receipt and event appended. All or none.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the consent changed or the attempt was completed before.
     pub async fn complete_authorisation(
         &self,
+        book: &ReceiptBook,
         completion: Completion<'_>,
         state: &Digest,
         now: Timestamp,
@@ -309,21 +315,15 @@ impl Store {
             .expression_attribute_values(":phase", text(phase(&status)))
             .expression_attribute_values(":claimed", text("claimed"))
             .build();
-        let answer = self
-            .table
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(consent).build())
-            .transact_items(self.table.put_new(gate_item(&completion, now)))
-            .transact_items(self.table.put_new(data_item(&completion, &key, now)?))
-            .transact_items(self.table.put_new(customer_item(&completion)))
-            .transact_items(TransactWriteItem::builder().set_update(done.ok()).build())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk)?;
-        self.table.meter.table_write(answer.consumed_capacity());
-        Ok(())
+        let writes = vec![
+            TransactWriteItem::builder().update(consent).build(),
+            self.table.put_new(gate_item(&completion, now)),
+            self.table.put_new(data_item(&completion, &key, now)?),
+            self.table.put_new(customer_item(&completion)),
+            TransactWriteItem::builder().set_update(done.ok()).build(),
+        ];
+        let trace = Trace::of(completion.before, completion.consent, Actor::Psu, now);
+        book.metered_with(&self.table).commit(writes, &trace).await
     }
 
     async fn attempt_key(

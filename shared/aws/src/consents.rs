@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::consent::{Consent, ConsentState};
+use passerelle_domain::event::DomainEvent;
 use passerelle_domain::ids::{ClientId, ConnectionId, ConsentId};
 
 use crate::attributes::{Item, get_json, get_parsed, get_text, json, moment, number, text};
@@ -123,12 +124,21 @@ impl Table {
         .await
     }
 
-    /// Stores the next version of a consent.
+    /// Stores the next version of a consent with what the client is told of it. For changes that
+    /// leave no receipt: choices and refusals before anything was granted. Every other change goes
+    /// through [`crate::ReceiptBook::save_consent`].
     ///
     /// # Errors
     /// [`Error::Conflict`] when it was changed since it was read.
-    pub async fn save_consent(&self, next: &Consent) -> Result<(), Error> {
+    pub async fn save_consent(&self, next: &Consent, told: &[DomainEvent]) -> Result<(), Error> {
         let update = consent_update(&self.name, next)?;
+        if !told.is_empty() {
+            let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+            for event in told {
+                writes.push(self.put_event(event)?);
+            }
+            return self.transact(writes).await;
+        }
         let answer = self
             .client
             .update_item()

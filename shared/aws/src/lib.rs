@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access_log;
 mod attributes;
 pub mod authorisations;
 pub mod calendar;
@@ -11,14 +12,19 @@ pub mod content;
 pub mod due;
 pub mod erasure;
 mod error;
+pub mod event_feed;
+pub mod events;
 mod keys;
 pub mod meter;
 pub mod pages;
 pub mod queues;
+pub mod receipts;
 pub mod scores;
 mod secrets;
 pub mod store;
 pub mod table;
+pub mod tenants;
+pub mod texts;
 pub mod vault;
 pub mod wheel;
 
@@ -27,6 +33,7 @@ pub use error::Error;
 pub use keys::Keys;
 pub use meter::{Meter, Usage};
 pub use queues::Queue;
+pub use receipts::ReceiptBook;
 pub use store::Store;
 pub use table::Table;
 pub use vault::Vault;

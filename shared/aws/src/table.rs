@@ -18,6 +18,13 @@
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
 //! | choices | `T#…#C#{connection}` | `CHOICES` | sealed corrections and opt-ins, `version` |
 //! | customer | `T#…#U#{customer}` | `C#{connection}` | which connections are a person's |
+//! | receipt | `T#…#R#{customer}` | `{sequence}` | the bytes of a receipt and their signature, for ever |
+//! | event | `T#…#E#{yyyy-mm-dd}#{shard}` | `{milliseconds}#{event}` | the event as JSON; `ttl` |
+//! | access | `T#…#U#{customer}` | `A#{milliseconds}-{suffix}` | who read what for which purpose; `ttl` |
+//! | text | `T#…#TEXT#{sha256}` | `TEXT` | the bytes of a legal text, for ever |
+//! | settings | `T#…#SETTINGS` | `SETTINGS` | what the client decided, as JSON, `version` |
+//! | link keys | `T#…#SETTINGS` | `LINK_KEYS` | sealed keys of one-click links |
+//! | logo | `T#…#LOGO#{sha256}` | `LOGO` | the picture |
 //! | score | `T#…#U#{customer}` | `S` | sealed analysis, the connections it was computed from |
 //! | cursor | `CURSOR#{name}` | `CURSOR` | how far the wheel and the calendar were walked |
 //!
@@ -39,6 +46,7 @@
 //! | connection key | `T#…#C#{connection}` | `KEY` | wrapped by the tenant key |
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use passerelle_domain::content_hash::ContentHash;
 use passerelle_domain::ids::{AccountId, ClientId, ConnectionId, ConsentId, CustomerReference};
 use passerelle_domain::{Date, Timestamp};
 use ring::digest;
@@ -221,6 +229,44 @@ impl Key {
 
     pub(crate) fn score(client: &ClientId, customer: &CustomerReference) -> Self {
         Self::new(Self::customer_partition(client, customer), "S")
+    }
+
+    pub(crate) fn receipt(
+        client: &ClientId,
+        customer: &CustomerReference,
+        sequence: u64,
+    ) -> Self {
+        Self::new(
+            format!("T#{client}#R#{customer}"),
+            format!("{sequence:020}"),
+        )
+    }
+
+    pub(crate) fn event(client: &ClientId, day: Date, shard: u32, place: &str) -> Self {
+        Self::new(format!("T#{client}#E#{day}#{shard}"), place)
+    }
+
+    pub(crate) fn access(client: &ClientId, customer: &CustomerReference, place: &str) -> Self {
+        Self::new(
+            Self::customer_partition(client, customer),
+            format!("A#{place}"),
+        )
+    }
+
+    pub(crate) fn text(client: &ClientId, hash: &ContentHash) -> Self {
+        Self::new(format!("T#{client}#TEXT#{hash}"), "TEXT")
+    }
+
+    pub(crate) fn settings(client: &ClientId) -> Self {
+        Self::new(format!("T#{client}#SETTINGS"), "SETTINGS")
+    }
+
+    pub(crate) fn link_keys(client: &ClientId) -> Self {
+        Self::new(format!("T#{client}#SETTINGS"), "LINK_KEYS")
+    }
+
+    pub(crate) fn logo(client: &ClientId, hash: &ContentHash) -> Self {
+        Self::new(format!("T#{client}#LOGO#{hash}"), "LOGO")
     }
 
     pub(crate) fn cursor(name: &str) -> Self {

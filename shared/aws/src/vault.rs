@@ -75,6 +75,11 @@ impl TenantKey {
         Private::new(hex::encode(*token))
     }
 
+    /// The key of what belongs to a client's settings and is secret.
+    pub(crate) fn settings_key(&self) -> DataKey {
+        DataKey(derive(&self.0, &[b"settings"]))
+    }
+
     /// The key of what an attempt at the bank must remember until its return. Derived, so that an
     /// attempt nobody comes back from leaves no key behind.
     pub(crate) fn attempt_key(&self, attempt: &AuthorisationId) -> DataKey {
@@ -364,7 +369,7 @@ fn derive(key: &[u8; KEY_LENGTH], parts: &[&[u8]]) -> KeyBytes {
     derived
 }
 
-fn fill_random(target: &mut [u8]) -> Result<(), Error> {
+pub(crate) fn fill_random(target: &mut [u8]) -> Result<(), Error> {
     SystemRandom::new()
         .fill(target)
         .map_err(|_| Error::Unavailable("the system gave no randomness".into()))

@@ -151,6 +151,10 @@ prefixed_id!(
     TransactionId, "txn_", "transaction id"
 );
 prefixed_id!(
+    /// An event a client is told. Derived from what it is about, so that a repetition is recognised.
+    EventId, "evt_", "event id"
+);
+prefixed_id!(
     /// Follows one piece of work across functions and queues. Carries no meaning.
     CorrelationId, "cor_", "correlation id"
 );
@@ -170,6 +174,11 @@ foreign_id!(
     /// A bank of the directory.
     InstitutionId, "institution id", "1 to 64 lower-case letters, digits or `-`", 64,
     |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+);
+foreign_id!(
+    /// Who at the client asked, where its token says so (`sub`).
+    CallerSubject, "subject", "1 to 128 printable characters", 128,
+    |byte| byte.is_ascii_graphic()
 );
 foreign_id!(
     /// The bank's id of an account inside one consent. Never a key of ours.

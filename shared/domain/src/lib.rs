@@ -7,6 +7,8 @@ pub mod call_budget;
 pub mod circuit;
 pub mod connection;
 pub mod consent;
+pub mod content_hash;
+pub mod event;
 pub mod ids;
 pub mod institution;
 pub mod keys;
@@ -14,7 +16,10 @@ pub mod locale;
 pub mod money;
 pub mod private;
 pub mod purpose;
+pub mod receipt;
 pub mod reconciliation;
+pub mod tenant;
+pub mod trace;
 pub mod transaction;
 
 /// A moment in time, UTC.

@@ -1,6 +1,7 @@
 //! Why data is read. Every read and every score names a purpose; no live grant, no data.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -68,15 +69,108 @@ pub enum DataClass {
     Scores,
 }
 
+/// A kind of fact a purpose lets us derive. What is not listed is cut out before it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// What comes and goes regularly: income, rent, subscriptions, and lines that belong together.
+    RegularFlows,
+    /// Insurance contracts held, doubles and gaps among them, money received from insurers.
+    InsuranceContracts,
+    /// Housing, vehicle, loans, and numbers over months.
+    Household,
+    /// Changes such as a move, a birth, a new job.
+    LifeMoments,
+    /// Scores with their reasons.
+    Scores,
+}
+
+/// On what ground data is processed for a purpose (GDPR art. 6(1)).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LegalBasis {
+    /// Consent to this purpose: letter (a).
+    #[default]
+    Consent,
+    /// A contract with the person, or steps they asked for before one: letter (b).
+    Contract,
+    /// A duty the law sets: letter (c).
+    LegalObligation,
+    /// An interest weighed against the person's: letter (f).
+    LegitimateInterest,
+}
+
+/// What a purpose allows, as the person was told. A consent keeps a copy: what a client changes in
+/// its catalogue later never widens what was granted before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PurposeTerms {
+    /// What it may read.
+    pub reads: BTreeSet<DataClass>,
+    /// What it may derive.
+    pub learns: BTreeSet<Fact>,
+    /// Whether it serves selling: then fragility is never available to it.
+    #[serde(default)]
+    pub sells: bool,
+    /// Days after the end for which what was read for it is kept, sealed and served to nobody.
+    /// Withdrawal keeps nothing.
+    pub retention_days: u16,
+    /// On what ground.
+    pub legal_basis: LegalBasis,
+}
+
+impl PurposeTerms {
+    /// Whether the purpose may read a class of data.
+    #[must_use]
+    pub fn may_read(&self, class: DataClass) -> bool {
+        self.reads.contains(&class)
+    }
+
+    /// Whether the purpose may derive a kind of fact.
+    #[must_use]
+    pub fn may_learn(&self, fact: Fact) -> bool {
+        self.learns.contains(&fact)
+    }
+}
+
 /// What a person reads about a purpose, in one language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PurposeText {
     /// A few words.
     pub title: String,
-    /// What is read and what is learned from it, in plain words.
+    /// What is read, in plain words.
     pub explanation: String,
+    /// What will be learned from it, in plain words.
+    pub learned: String,
     /// What refusing changes.
     pub if_refused: String,
+}
+
+/// The document a purpose's text is kept as, for ever, under its hash.
+#[derive(Serialize, Deserialize)]
+struct KeptText<'a> {
+    purpose: Cow<'a, PurposeCode>,
+    locale: Locale,
+    title: Cow<'a, str>,
+    explanation: Cow<'a, str>,
+    learned: Cow<'a, str>,
+    if_refused: Cow<'a, str>,
+}
+
+impl PurposeText {
+    /// Reads the document of [`Purpose::text_document`].
+    #[must_use]
+    pub fn from_document(document: &[u8]) -> Option<Self> {
+        let kept: KeptText<'_> = serde_json::from_slice(document).ok()?;
+        Some(Self {
+            title: kept.title.into_owned(),
+            explanation: kept.explanation.into_owned(),
+            learned: kept.learned.into_owned(),
+            if_refused: kept.if_refused.into_owned(),
+        })
+    }
 }
 
 /// One purpose of a client's catalogue.
@@ -84,29 +178,60 @@ pub struct PurposeText {
 pub struct Purpose {
     /// Its code.
     pub code: PurposeCode,
-    /// What it may read.
-    pub reads: Vec<DataClass>,
-    /// Whether it serves selling: then fragility is never available to it.
+    /// Whether a journey makes no sense without it, unless the client says otherwise when it asks.
     #[serde(default)]
-    pub sells: bool,
+    pub required: bool,
+    /// What it allows.
+    #[serde(flatten)]
+    pub terms: PurposeTerms,
     /// How it is explained, per language.
     pub texts: BTreeMap<Locale, PurposeText>,
 }
 
 impl Purpose {
-    /// Whether the purpose may read a class of data.
-    #[must_use]
-    pub fn may_read(&self, class: DataClass) -> bool {
-        self.reads.contains(&class)
-    }
-
     /// The text in a language, French where the language is missing.
     #[must_use]
     pub fn text(&self, locale: Locale) -> Option<&PurposeText> {
-        self.texts
-            .get(&locale)
-            .or_else(|| self.texts.get(&Locale::Fr))
+        self.kept(locale).map(|(_, text)| text)
     }
+
+    /// The bytes of that text as they are kept and served: JSON, fields in a fixed order.
+    #[must_use]
+    pub fn text_document(&self, locale: Locale) -> Vec<u8> {
+        let kept = self.kept(locale).map(|(locale, text)| KeptText {
+            purpose: Cow::Borrowed(&self.code),
+            locale,
+            title: Cow::Borrowed(&text.title),
+            explanation: Cow::Borrowed(&text.explanation),
+            learned: Cow::Borrowed(&text.learned),
+            if_refused: Cow::Borrowed(&text.if_refused),
+        });
+        // Texts always have a JSON form.
+        serde_json::to_vec(&kept).unwrap_or_default()
+    }
+
+    fn kept(&self, locale: Locale) -> Option<(Locale, &PurposeText)> {
+        [locale, Locale::Fr]
+            .into_iter()
+            .find_map(|locale| Some((locale, self.texts.get(&locale)?)))
+    }
+}
+
+/// The most purposes a client offers: a receipt names all that were granted and stays within what
+/// KMS signs in one piece.
+pub const MOST_PURPOSES: usize = 8;
+
+const LONGEST_TITLE: usize = 80;
+const LONGEST_TEXT: usize = 600;
+const LONGEST_RETENTION_DAYS: u16 = 3650;
+
+/// What is wrong with a purpose of a catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogueFault {
+    /// Where: a JSON pointer below the catalogue, `/0/texts/fr/title`.
+    pub pointer: String,
+    /// What would have been accepted.
+    pub expected: &'static str,
 }
 
 /// The purposes a client offers.
@@ -124,10 +249,48 @@ impl Catalogue {
         toml::from_str(include_str!("catalogue.toml")).unwrap_or_default()
     }
 
-    /// A catalogue of these purposes.
-    #[must_use]
-    pub fn new(purposes: Vec<Purpose>) -> Self {
-        Self { purposes }
+    /// A catalogue of these purposes, each explained in each of these languages.
+    ///
+    /// # Errors
+    /// Everything that does not fit, each with its place.
+    pub fn parse(purposes: Vec<Purpose>, locales: &[Locale]) -> Result<Self, Vec<CatalogueFault>> {
+        let mut faults = Vec::new();
+        let mut fault = |pointer: String, expected| {
+            faults.push(CatalogueFault { pointer, expected });
+        };
+        if !(1..=MOST_PURPOSES).contains(&purposes.len()) {
+            fault(String::new(), "expected 1 to 8 purposes");
+        }
+        let mut codes = BTreeSet::new();
+        for (index, purpose) in purposes.iter().enumerate() {
+            if !codes.insert(&purpose.code) {
+                fault(format!("/{index}/code"), "expected each code once");
+            }
+            if purpose.terms.reads.is_empty() {
+                fault(
+                    format!("/{index}/reads"),
+                    "expected at least one class of data",
+                );
+            }
+            if purpose.terms.retention_days > LONGEST_RETENTION_DAYS {
+                fault(format!("/{index}/retention_days"), "expected 0 to 3650");
+            }
+            for locale in locales {
+                let place = format!("/{index}/texts/{}", locale.tag());
+                match purpose.texts.get(locale) {
+                    None => fault(place, "expected a text in every language offered"),
+                    Some(text) => {
+                        for (field, expected) in text.faults() {
+                            fault(format!("{place}/{field}"), expected);
+                        }
+                    }
+                }
+            }
+        }
+        match faults.is_empty() {
+            true => Ok(Self { purposes }),
+            false => Err(faults),
+        }
     }
 
     /// The purpose with this code.
@@ -136,9 +299,36 @@ impl Catalogue {
         self.purposes.iter().find(|purpose| purpose.code == *code)
     }
 
+    /// The purposes, in the client's order.
+    #[must_use]
+    pub fn purposes(&self) -> &[Purpose] {
+        &self.purposes
+    }
+
     /// The codes, in catalogue order.
     pub fn codes(&self) -> impl Iterator<Item = &PurposeCode> {
         self.purposes.iter().map(|purpose| &purpose.code)
+    }
+}
+
+impl PurposeText {
+    fn faults(&self) -> Vec<(&'static str, &'static str)> {
+        let sound = |text: &str, longest: usize| {
+            let length = text.chars().count();
+            (1..=longest).contains(&length) && !text.chars().any(char::is_control)
+        };
+        let title = (!sound(&self.title, LONGEST_TITLE))
+            .then_some(("title", "expected 1 to 80 printable characters"));
+        let long = [
+            ("explanation", &self.explanation),
+            ("learned", &self.learned),
+            ("if_refused", &self.if_refused),
+        ];
+        let long = long
+            .into_iter()
+            .filter(|(_, text)| !sound(text, LONGEST_TEXT))
+            .map(|(field, _)| (field, "expected 1 to 600 printable characters"));
+        title.into_iter().chain(long).collect()
     }
 }
 
@@ -146,17 +336,47 @@ impl Catalogue {
 mod tests {
     use super::*;
 
+    const BOTH: [Locale; 2] = [Locale::Fr, Locale::En];
+
     #[test]
-    fn the_standard_catalogue_explains_every_purpose_in_both_languages() {
+    fn the_standard_catalogue_is_one_a_client_could_bring() {
         let catalogue = Catalogue::standard();
         assert!(catalogue.codes().count() >= 5);
-        for purpose in &catalogue.purposes {
-            assert!(!purpose.reads.is_empty(), "{} reads nothing", purpose.code);
-            for locale in [Locale::Fr, Locale::En] {
-                let text = purpose.texts.get(&locale).expect("a text per language");
-                assert!(!text.title.is_empty() && !text.explanation.is_empty());
-                assert!(!text.if_refused.is_empty());
-            }
+        for purpose in catalogue.purposes() {
+            assert!(!purpose.terms.learns.is_empty(), "{}", purpose.code);
+            assert!(purpose.terms.retention_days > 0, "{}", purpose.code);
         }
+        let again = Catalogue::parse(catalogue.purposes.clone(), &BOTH);
+        assert_eq!(again, Ok(catalogue));
+    }
+
+    #[test]
+    fn every_fault_of_a_catalogue_is_told_with_its_place() {
+        let mut purposes = Catalogue::standard().purposes;
+        purposes[1].code = purposes[0].code.clone();
+        purposes[2].terms.reads.clear();
+        purposes[3].texts.remove(&Locale::En);
+        if let Some(text) = purposes[4].texts.get_mut(&Locale::Fr) {
+            text.learned = "a\u{0}".to_owned();
+        }
+        let faults = Catalogue::parse(purposes, &BOTH).unwrap_err();
+        let places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(
+            places,
+            ["/1/code", "/2/reads", "/3/texts/en", "/4/texts/fr/learned"]
+        );
+    }
+
+    #[test]
+    fn a_text_is_another_document_when_a_word_or_the_language_changes() {
+        let mut purpose = Catalogue::standard().purposes.remove(0);
+        let before = purpose.text_document(Locale::Fr);
+        let read = PurposeText::from_document(&before);
+        assert_eq!(read.as_ref(), purpose.text(Locale::Fr));
+        assert_ne!(before, purpose.text_document(Locale::En));
+        if let Some(text) = purpose.texts.get_mut(&Locale::Fr) {
+            text.learned.push('.');
+        }
+        assert_ne!(before, purpose.text_document(Locale::Fr));
     }
 }

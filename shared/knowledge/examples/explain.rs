@@ -109,11 +109,14 @@ fn print_analysis(history: &History, analysis: &Analysis) {
     for remark in &analysis.cover_remarks {
         println!("{remark:?}");
     }
+    let Some(profile) = &analysis.profile else {
+        return;
+    };
     println!(
         "\n## Housing and loans\n\n{:?}, drives: {}",
-        analysis.profile.housing, analysis.profile.drives
+        profile.housing, profile.drives
     );
-    for loan in &analysis.profile.loans {
+    for loan in &profile.loans {
         println!(
             "{:<24} {:<20} {} cents, {} to {}, active: {}",
             loan.category.code(),

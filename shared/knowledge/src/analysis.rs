@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use passerelle_domain::account::AccountKind;
-use passerelle_domain::purpose::Purpose;
+use passerelle_domain::purpose::{Fact, PurposeTerms};
 use serde::{Deserialize, Serialize};
 
 use crate::cards;
@@ -65,8 +65,9 @@ pub struct Analysis {
     pub cover_remarks: Vec<CoverRemark>,
     /// Money received from insurers.
     pub insurance_payments: Vec<InsurancePayment>,
-    /// Housing, vehicle, loans.
-    pub profile: Profile,
+    /// Housing, vehicle, loans; absent where the purpose does not learn of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// Numbers over each window the history covers.
     pub features: Vec<FeatureWindow>,
     /// What changed.
@@ -141,7 +142,7 @@ pub fn analyse_with(history: &History, choices: &Choices) -> Analysis {
         insurance_payments: contracts::payments(&ledger, &contracts),
         recurrences: flows.into_iter().map(|flow| flow.recurrence).collect(),
         contracts,
-        profile,
+        profile: Some(profile),
         features,
         life_moments,
         scores,
@@ -194,15 +195,39 @@ fn income_cycles(flows: &[Flow]) -> i64 {
 }
 
 impl Analysis {
-    /// What a purpose may see. A purpose that sells never sees fragility or games of chance:
-    /// protective cards, features, flows and moments are taken out.
+    /// What a purpose may see: the kinds of facts its terms name. A purpose that sells never sees
+    /// fragility or games of chance: protective cards, features, flows and moments are taken out.
     #[must_use]
-    pub fn visible_to(self, purpose: &Purpose) -> Self {
-        if purpose.sells {
-            self.for_selling()
+    pub fn visible_to(self, terms: &PurposeTerms) -> Self {
+        let learned = self.only_learned(terms);
+        if terms.sells {
+            learned.for_selling()
         } else {
-            self
+            learned
         }
+    }
+
+    fn only_learned(mut self, terms: &PurposeTerms) -> Self {
+        if !terms.may_learn(Fact::RegularFlows) {
+            self.recurrences.clear();
+            self.relations.clear();
+        }
+        if !terms.may_learn(Fact::InsuranceContracts) {
+            self.contracts.clear();
+            self.cover_remarks.clear();
+            self.insurance_payments.clear();
+        }
+        if !terms.may_learn(Fact::Household) {
+            self.profile = None;
+            self.features.clear();
+        }
+        if !terms.may_learn(Fact::LifeMoments) {
+            self.life_moments.clear();
+        }
+        if !terms.may_learn(Fact::Scores) {
+            self.scores.clear();
+        }
+        self
     }
 
     fn for_selling(mut self) -> Self {

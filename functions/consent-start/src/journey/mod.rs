@@ -13,12 +13,15 @@ pub(crate) mod progress;
 pub(crate) mod purposes;
 pub(crate) mod reassurance;
 mod standing;
+pub(crate) mod texts;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
 use passerelle_domain::consent::{Consent, ConsentEvent, ConsentRefusal, ConsentState};
 use passerelle_domain::private::Private;
+use passerelle_domain::receipt::Actor;
+use passerelle_domain::trace::Trace;
 use passerelle_runtime::Problem;
 use passerelle_runtime::pages::Brand;
 
@@ -102,11 +105,14 @@ impl ConsentStart {
         journey: &mut Journey,
         event: ConsentEvent,
     ) -> Result<Result<(), ConsentRefusal>, Problem> {
-        match journey.consent.apply(event, self.clock.now()) {
+        let now = self.clock.now();
+        match journey.consent.apply(event, now) {
             Ok(next) => {
+                // Nothing is granted on these pages, so there is no receipt yet.
+                let told = Trace::of(&journey.consent, &next, Actor::Psu, now).events;
                 self.store
                     .table()
-                    .save_consent(&next)
+                    .save_consent(&next, &told)
                     .await
                     .map_err(refused)?;
                 journey.consent = next;

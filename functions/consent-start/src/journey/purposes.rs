@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use passerelle_domain::consent::{ConsentEvent, ConsentRefusal, ConsentState};
+use passerelle_domain::consent::{
+    ConsentEvent, ConsentRefusal, ConsentState, RequestedPurpose,
+};
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
 use passerelle_domain::purpose::PurposeCode;
@@ -13,6 +15,7 @@ use passerelle_runtime::{Form, Path, Problem};
 
 use super::leaving::Traveller;
 use super::reassurance::last_day;
+use super::texts::PurposeTexts;
 use super::{Journey, Step};
 use crate::ConsentStart;
 use crate::pages::{PurposeSwitch, Purposes, PurposesError};
@@ -22,7 +25,9 @@ pub(crate) async fn show(
     Path(token): Path<Private>,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
-    Ok(consent_start.purposes_page(&journey, None, &BTreeSet::new()))
+    consent_start
+        .purposes_page(&journey, None, &BTreeSet::new())
+        .await
 }
 
 pub(crate) async fn choose(
@@ -45,7 +50,9 @@ pub(crate) async fn choose(
                 true => PurposesError::NothingChosen,
                 false => PurposesError::RequiredMissing,
             };
-            Ok(consent_start.purposes_page(&journey, Some(error), &chosen))
+            consent_start
+                .purposes_page(&journey, Some(error), &chosen)
+                .await
         }
         Err(ConsentRefusal::PurposeNotRequested) => Ok(journey.go_to(Step::Purposes)),
         Err(_) => Ok(journey.go_to(Step::Progress)),
@@ -62,30 +69,31 @@ pub(super) fn chosen_bank(journey: &Journey) -> Option<&InstitutionId> {
 }
 
 impl ConsentStart {
-    fn purposes_page(
+    async fn purposes_page(
         &self,
         journey: &Journey,
         error: Option<PurposesError>,
         on: &BTreeSet<PurposeCode>,
-    ) -> Response {
+    ) -> Result<Response, Problem> {
         let now = self.clock.now();
         if !journey.is_open(now) {
-            return journey.go_to(Step::Progress);
+            return Ok(journey.go_to(Step::Progress));
         }
         let Some(bank_name) = self.bank_name(journey) else {
-            return journey.go_to(Step::Bank);
+            return Ok(journey.go_to(Step::Bank));
         };
-        Purposes {
+        let texts = self.purpose_texts(&journey.consent).await?;
+        let page = Purposes {
             locale: journey.consent.locale,
             brand: journey.brand.clone(),
             bank_name,
-            purposes: self.switches(journey, on),
+            purposes: switches(journey, &texts, on),
             until: last_day(journey, now),
             error,
             agree_at: journey.step(Step::Purposes),
             decline_to: journey.step(Step::Decline),
-        }
-        .page()
+        };
+        Ok(page.page())
     }
 
     /// The name of the bank chosen so far.
@@ -93,22 +101,21 @@ impl ConsentStart {
         let bank = self.banks.directory().get(chosen_bank(journey)?)?;
         Some(bank.institution.name.clone())
     }
+}
 
-    fn switches(&self, journey: &Journey, on: &BTreeSet<PurposeCode>) -> Vec<PurposeSwitch> {
-        let consent = &journey.consent;
-        let switch = |asked: &passerelle_domain::consent::RequestedPurpose| {
-            let text = self
-                .catalogue
-                .find(&asked.code)?
-                .text(consent.locale)?
-                .clone();
-            Some(PurposeSwitch {
-                on: on.contains(&asked.code),
-                code: asked.code.clone(),
-                required: asked.required,
-                text,
-            })
-        };
-        consent.requested.iter().filter_map(switch).collect()
-    }
+fn switches(
+    journey: &Journey,
+    texts: &PurposeTexts,
+    on: &BTreeSet<PurposeCode>,
+) -> Vec<PurposeSwitch> {
+    let switch = |asked: &RequestedPurpose| {
+        Some(PurposeSwitch {
+            on: on.contains(&asked.code),
+            code: asked.code.clone(),
+            required: asked.required,
+            text: texts.get(&asked.code)?.clone(),
+        })
+    };
+    let asked = journey.consent.requested.iter();
+    asked.filter_map(switch).collect()
 }

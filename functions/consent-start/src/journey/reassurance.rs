@@ -10,6 +10,7 @@ use passerelle_domain::private::Private;
 use passerelle_domain::{Date, Timestamp};
 use passerelle_runtime::{Path, Problem};
 
+use super::texts::PurposeTexts;
 use super::{Journey, Step};
 use crate::ConsentStart;
 use crate::pages::{Aisp, Reassurance};
@@ -25,7 +26,8 @@ pub(crate) async fn show(
     if !journey.is_open(now) {
         return Ok(journey.go_to(Step::Progress));
     }
-    Ok(consent_start.reassurance(&journey, now).page())
+    let texts = consent_start.purpose_texts(&journey.consent).await?;
+    Ok(reassurance(&journey, &texts, now).page())
 }
 
 pub(crate) async fn go_on(
@@ -48,27 +50,22 @@ pub(crate) async fn decline(
     Ok(journey.go_to(Step::Progress))
 }
 
-impl ConsentStart {
-    fn reassurance(&self, journey: &Journey, now: Timestamp) -> Reassurance {
-        let consent = &journey.consent;
-        let asked = consent
-            .requested
-            .iter()
-            .filter_map(|asked| self.catalogue.find(&asked.code));
-        let titles = asked.filter_map(|purpose| purpose.text(consent.locale));
-        Reassurance {
-            locale: consent.locale,
-            brand: journey.brand.clone(),
-            aisp: Aisp {
-                name: self.provider.name.clone(),
-                registration: self.provider.registration.clone(),
-            },
-            purposes: titles.map(|text| text.title.clone()).collect(),
-            days: u16::try_from(consent.duration.as_hours() / DAY_HOURS).unwrap_or(u16::MAX),
-            until: last_day(journey, now),
-            continue_to: journey.step(Step::Continue),
-            decline_to: journey.step(Step::Decline),
-        }
+fn reassurance(journey: &Journey, texts: &PurposeTexts, now: Timestamp) -> Reassurance {
+    let consent = &journey.consent;
+    let asked = consent.requested.iter();
+    let titles = asked.filter_map(|asked| texts.get(&asked.code));
+    Reassurance {
+        locale: consent.locale,
+        brand: journey.brand.clone(),
+        aisp: Aisp {
+            name: consent.provider.name.clone(),
+            registration: consent.provider.registration.clone(),
+        },
+        purposes: titles.map(|text| text.title.clone()).collect(),
+        days: u16::try_from(consent.duration.as_hours() / DAY_HOURS).unwrap_or(u16::MAX),
+        until: last_day(journey, now),
+        continue_to: journey.step(Step::Continue),
+        decline_to: journey.step(Step::Decline),
     }
 }
 

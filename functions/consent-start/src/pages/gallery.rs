@@ -72,6 +72,7 @@ fn purposes(locale: Locale, error: Option<PurposesError>) -> Purposes {
     let text = |title: &str, explanation: &str, if_refused: &str| PurposeText {
         title: title.to_owned(),
         explanation: explanation.to_owned(),
+        learned: "Ce que vos paiements montrent.".to_owned(),
         if_refused: if_refused.to_owned(),
     };
     let (quote, advice) = match locale {

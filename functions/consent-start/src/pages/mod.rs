@@ -25,12 +25,20 @@ pub use progress::{Progress, StepState, Steps};
 pub use purposes::{PurposeSwitch, Purposes, PurposesError};
 pub use reassurance::{Aisp, Reassurance};
 
+const FRENCH: &str = include_str!("messages/fr.toml");
+const ENGLISH: &str = include_str!("messages/en.toml");
+
 static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
-    Messages::compiled(&[
-        (Locale::Fr, include_str!("messages/fr.toml")),
-        (Locale::En, include_str!("messages/en.toml")),
-    ])
+    Messages::compiled(&[(Locale::Fr, FRENCH), (Locale::En, ENGLISH)])
 });
+
+/// All words of the pages in a language: what is kept as the text a person was led by.
+pub(crate) fn words_document(locale: Locale) -> &'static str {
+    match locale {
+        Locale::Fr => FRENCH,
+        Locale::En => ENGLISH,
+    }
+}
 
 fn words(locale: Locale) -> Words<'static> {
     MESSAGES.words(locale)

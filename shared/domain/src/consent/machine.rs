@@ -218,7 +218,7 @@ impl Consent {
         let kept = self.requested.iter();
         let days = kept
             .filter(|asked| granted.contains(&asked.code))
-            .map(|asked| asked.retention_days)
+            .map(|asked| asked.terms.retention_days)
             .max()
             .unwrap_or_default();
         let kept_for = SignedDuration::from_hours(24 * i64::from(days));

@@ -19,9 +19,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::agenda::WARNINGS;
+use crate::content_hash::ContentHash;
 use crate::ids::{ClientId, ConnectionId, ConsentId, CustomerReference, InstitutionId};
 use crate::locale::Locale;
-use crate::purpose::PurposeCode;
+use crate::purpose::{DataClass, PurposeCode, PurposeTerms};
 
 /// How long a consent lasts unless the client's policy says otherwise.
 pub const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -36,17 +37,27 @@ pub const BANK_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 /// How long a journey link can be opened.
 pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// A purpose the client asks for.
+/// A purpose the client asks for, as its catalogue had it when the consent was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestedPurpose {
     /// Its code in the client's catalogue.
     pub code: PurposeCode,
     /// Whether the journey makes no sense without it.
     pub required: bool,
-    /// How many days after the end of the consent what was read for it is kept, sealed and served to
-    /// nobody, as the person was told. Withdrawal keeps nothing.
-    #[serde(default)]
-    pub retention_days: u16,
+    /// What it allows. Fixed here, so that a later catalogue neither widens nor removes it.
+    #[serde(flatten)]
+    pub terms: PurposeTerms,
+    /// The text the person reads about it, kept under this hash.
+    pub text: ContentHash,
+}
+
+/// Who carries out the access: the licensed account information service provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    /// Its name.
+    pub name: String,
+    /// The registration the person can check in the public register (ACPR in France).
+    pub registration: String,
 }
 
 /// Where a consent stands.
@@ -260,6 +271,10 @@ pub struct Consent {
     pub locale: Locale,
     /// The name the person knows the client by; the client's id where it gave none.
     pub brand: Option<String>,
+    /// Who carries out the access, as the pages say.
+    pub provider: Provider,
+    /// The words of the journey's pages, kept under this hash.
+    pub journey_text: ContentHash,
     /// Where the person goes at the end: an address of the client's.
     pub return_url: Option<String>,
     /// When the client opened it.
@@ -287,7 +302,41 @@ pub struct Question<'a> {
 }
 
 impl Consent {
-    /// Whether a purpose may be served at a moment. This is the only question a read asks.
+    /// The name the person knows the client by.
+    #[must_use]
+    pub fn name_shown(&self) -> &str {
+        self.brand.as_deref().unwrap_or(self.client.as_str())
+    }
+
+    /// The connection it feeds, while it is valid.
+    #[must_use]
+    pub fn connection(&self) -> Option<&ConnectionId> {
+        match &self.state {
+            ConsentState::Valid { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// What a purpose allows, as the person was told.
+    #[must_use]
+    pub fn terms(&self, purpose: &PurposeCode) -> Option<&PurposeTerms> {
+        let mut asked = self.requested.iter();
+        asked
+            .find(|asked| asked.code == *purpose)
+            .map(|asked| &asked.terms)
+    }
+
+    /// Whether a class of data may be served for a purpose at a moment: this is the only question a
+    /// read asks. The terms are those the person was shown, not those of today's catalogue.
+    #[must_use]
+    pub fn permits(&self, purpose: &PurposeCode, class: DataClass, now: Timestamp) -> bool {
+        let may_read = self
+            .terms(purpose)
+            .is_some_and(|terms| terms.may_read(class));
+        may_read && self.allows(purpose, now)
+    }
+
+    /// Whether a purpose is granted at a moment.
     #[must_use]
     pub fn allows(&self, purpose: &PurposeCode, now: Timestamp) -> bool {
         match &self.state {

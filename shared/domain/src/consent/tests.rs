@@ -9,7 +9,12 @@ fn asked(text: &str, required: bool, retention_days: u16) -> RequestedPurpose {
     RequestedPurpose {
         code: code(text),
         required,
-        retention_days,
+        terms: PurposeTerms {
+            reads: BTreeSet::from([DataClass::Accounts]),
+            retention_days,
+            ..PurposeTerms::default()
+        },
+        text: ContentHash::of(text.as_bytes()),
     }
 }
 
@@ -22,6 +27,11 @@ fn received() -> Consent {
         duration: DEFAULT_DURATION,
         locale: Locale::Fr,
         brand: None,
+        provider: Provider {
+            name: "Example Access".to_owned(),
+            registration: "12345".to_owned(),
+        },
+        journey_text: ContentHash::of(b"words"),
         return_url: None,
         created_at: Timestamp::UNIX_EPOCH,
         state: ConsentState::Received {

@@ -1,13 +1,13 @@
 //! Short lives written by hand: what changed in them, what belongs together, what may be shown.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::ToSpan;
 use passerelle_domain::Date;
 use passerelle_domain::account::{AccountKind, Balance, BalanceType};
 use passerelle_domain::ids::{AccountId, TransactionId};
 use passerelle_domain::money::Amount;
-use passerelle_domain::purpose::{DataClass, Purpose};
+use passerelle_domain::purpose::{Fact, PurposeTerms};
 use passerelle_domain::transaction::Transaction;
 use passerelle_knowledge::contracts::InsurancePaymentKind;
 use passerelle_knowledge::{
@@ -417,14 +417,24 @@ fn a_purpose_that_sells_sees_nothing_of_difficulty_or_gambling() {
         .monthly("2025-09-03", "2026-06-30", -5_000, "CB WINAMAX FR")
         .once("2026-06-08", -6_000, "PRLV SEPA EDF")
         .once("2026-06-10", 6_000, "REJET PRLV SEPA EDF");
-    let purpose = |sells| Purpose {
-        code: "advice".parse().unwrap(),
-        reads: vec![DataClass::Scores],
+    let everything = BTreeSet::from([
+        Fact::RegularFlows,
+        Fact::InsuranceContracts,
+        Fact::Household,
+        Fact::LifeMoments,
+        Fact::Scores,
+    ]);
+    let purpose = |sells| PurposeTerms {
+        learns: everything.clone(),
         sells,
-        texts: BTreeMap::new(),
+        ..PurposeTerms::default()
     };
     let whole = life.analysis();
     assert!(whole.features[0].value(Feature::GamblingShare).unwrap() > 0);
+    let nothing = whole.clone().visible_to(&PurposeTerms::default());
+    assert!(nothing.features.is_empty() && nothing.scores.is_empty());
+    assert!(nothing.recurrences.is_empty() && nothing.relations.is_empty());
+    assert_eq!(nothing.coverage, whole.coverage);
     assert_eq!(whole.clone().visible_to(&purpose(false)), whole);
     let shown = whole.visible_to(&purpose(true));
     let text = serde_json::to_string(&shown).unwrap();

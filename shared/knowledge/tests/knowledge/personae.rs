@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::transaction::Transaction;
-use passerelle_knowledge::features::Housing;
+use passerelle_knowledge::features::{Housing, Profile};
 use passerelle_knowledge::{
     Analysis, Category, CoverRemark, Feature, FlowKind, History, Missing, Outcome, RelationKind,
     Rhythm, Score, analyse, enrich, is_sensitive,
@@ -38,6 +38,10 @@ fn history(name: &str) -> Option<History> {
             .collect();
     }
     Some(history)
+}
+
+fn profile(analysis: &Analysis) -> &Profile {
+    analysis.profile.as_ref().unwrap()
 }
 
 fn resilience(analysis: &Analysis) -> &Outcome {
@@ -151,8 +155,8 @@ fn archibald_is_fragile_and_gambling_is_not_the_reason() {
         contracts(&analysis),
         [(Some("Luko"), Category::InsuranceHome, 2_477)]
     );
-    assert_eq!(analysis.profile.housing, Housing::Tenant);
-    assert!(!analysis.profile.drives);
+    assert_eq!(profile(&analysis).housing, Housing::Tenant);
+    assert!(!profile(&analysis).drives);
     // Two rejected debits, one rejected cheque, one seizure, seven incident fees.
     assert_eq!(feature(&analysis, Feature::Incidents), 11);
     assert_eq!(count(&analysis, RelationKind::RejectedDebit), 2);
@@ -297,7 +301,7 @@ fn leia_is_fine_and_her_salary_is_told_by_its_rhythm() {
         [(Some("Pacifica"), Category::InsuranceAuto, 2_292)]
     );
     assert_eq!(gaps(&analysis), [Category::InsuranceHome]);
-    assert!(analysis.profile.drives);
+    assert!(profile(&analysis).drives);
     let score = scored(&analysis);
     assert_eq!(score.band, "comfortable");
     assert!(score.value < score.highest);
@@ -319,7 +323,7 @@ fn ron_is_comfortable_with_a_mortgage() {
         loans.iter().map(|(_, cents, _)| *cents).collect::<Vec<_>>(),
         [-127_206, -13_763]
     );
-    assert_eq!(analysis.profile.housing, Housing::OwnerWithLoan);
+    assert_eq!(profile(&analysis).housing, Housing::OwnerWithLoan);
     assert_eq!(
         contracts(&analysis),
         [
@@ -360,7 +364,7 @@ fn an_account_without_an_owner_name_is_read_like_any_other() {
             Category::InsuranceLoan
         ]
     );
-    assert_eq!(analysis.profile.housing, Housing::OwnerWithLoan);
+    assert_eq!(profile(&analysis).housing, Housing::OwnerWithLoan);
     assert_eq!(gaps(&analysis), []);
     assert_eq!(scored(&analysis).band, "balanced");
 }
