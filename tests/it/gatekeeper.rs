@@ -97,6 +97,15 @@ impl Watch {
         let (service, operation) = target.split_once('.').expect("Service.Operation");
         let on = |field: &str| self.named(&request[field]);
         match (service, operation) {
+            // A signing key takes no encryption context.
+            ("TrentService", "Sign") => {
+                assert_eq!(request["SigningAlgorithm"], "ECDSA_SHA_256");
+                assert_eq!(request["MessageType"], "RAW");
+                vec![("kms:Sign".to_owned(), on("KeyId"))]
+            }
+            ("TrentService", "GetPublicKey") => {
+                vec![("kms:GetPublicKey".to_owned(), on("KeyId"))]
+            }
             ("TrentService", _) => {
                 let context = &request["EncryptionContext"];
                 assert!(context["tenant"].is_string(), "no tenant: {operation}");

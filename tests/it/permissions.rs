@@ -155,6 +155,7 @@ fn a_function_may_reach_exactly_the_tables_keys_and_queues_its_settings_name() {
         ("TABLE_NAME", "Table"),
         ("KEYS_TABLE_NAME", "KeysTable"),
         ("VAULT_KEY_ID", "VaultKey"),
+        ("RECEIPT_KEY_ID", "ReceiptKey"),
         ("SYNC_QUEUE_URL", "SyncQueue"),
         ("SCORING_QUEUE_URL", "ScoringQueue"),
     ];

@@ -144,7 +144,8 @@ impl BankCallback {
     ) -> Result<(), Problem> {
         let now = self.clock.now();
         let attempt = &exchanged.authorisation;
-        let Some(consent) = self.authorised(exchanged, bank_valid_until, now).await? else {
+        let authorised = self.authorised(exchanged, bank_valid_until, now).await?;
+        let Some((before, consent)) = authorised else {
             return self.fail(state, FailureReason::BankRefused, now).await;
         };
         let ConsentState::Valid { valid_until, .. } = &consent.state else {
@@ -152,12 +153,13 @@ impl BankCallback {
         };
         let completion = Completion {
             attempt: exchanged,
+            before: &before,
             consent: &consent,
             consent_until: *valid_until,
         };
         match self
             .store
-            .complete_authorisation(completion, state, now)
+            .complete_authorisation(&self.receipts, completion, state, now)
             .await
         {
             // Completed by another request meanwhile, or the consent moved: the page says which.
@@ -180,13 +182,13 @@ impl BankCallback {
         Ok(())
     }
 
-    /// The consent in its valid state; `None` when it cannot take this bank any more.
+    /// The consent as it was and in its valid state; `None` when it cannot take this bank any more.
     async fn authorised(
         &self,
         exchanged: &ExchangedAttempt,
         bank_valid_until: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<Consent>, Problem> {
+    ) -> Result<Option<(Consent, Consent)>, Problem> {
         let attempt = &exchanged.authorisation;
         let stored = self
             .store
@@ -208,7 +210,7 @@ impl BankCallback {
             bank_valid_until,
         };
         match stored.consent.apply(event, now) {
-            Ok(consent) => Ok(Some(consent)),
+            Ok(consent) => Ok(Some((stored.consent, consent))),
             Err(refusal) => {
                 tracing::warn!(%refusal, "the consent does not take the bank's answer");
                 Ok(None)

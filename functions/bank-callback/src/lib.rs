@@ -16,13 +16,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use passerelle_aws::table::Digest;
-use passerelle_aws::{Clients, Keys, Queue, Store, Table};
+use passerelle_aws::{Clients, Keys, Queue, ReceiptBook, Store, Table};
 use passerelle_banks::{AispCertificates, BankSettings, Banks};
 use passerelle_domain::authorisation::Authorisation;
 use passerelle_runtime::{Browser, Clock, Environment, Function, OwnAddress, StartError};
 
 pub(crate) struct BankCallback {
     pub(crate) store: Store,
+    pub(crate) receipts: ReceiptBook,
     pub(crate) banks: Banks,
     pub(crate) sync_queue: Queue,
     /// The address pages are served under, unless it is the API's own.
@@ -50,8 +51,8 @@ impl BankCallback {
     }
 }
 
-/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SYNC_QUEUE_URL`, `BANK_CLIENT_ID` and,
-/// where they are set, `PUBLIC_URL` and `SANDBOX_BANK_URL`.
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `SYNC_QUEUE_URL`,
+/// `BANK_CLIENT_ID` and, where they are set, `PUBLIC_URL` and `SANDBOX_BANK_URL`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -68,7 +69,8 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         certificates: certificates(environment, clients)?,
     };
     let callback = Arc::new(BankCallback {
-        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
+        store: Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?),
+        receipts: ReceiptBook::new(clients, table, environment.text("RECEIPT_KEY_ID")?),
         banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
         sync_queue: Queue::new(clients, environment.text("SYNC_QUEUE_URL")?),
         public_url: environment.optional("PUBLIC_URL"),

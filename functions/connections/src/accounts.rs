@@ -43,7 +43,7 @@ pub(crate) async fn list(
     Query(named): Query<Named>,
 ) -> Result<Json<Accounts>, Problem> {
     let history = connections
-        .read(&caller.client, &id, &named.purpose, DataClass::Accounts)
+        .read(&caller, &id, &named.purpose, DataClass::Accounts)
         .await?;
     let accounts = history
         .accounts

@@ -73,7 +73,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Corrected>, Problem> {
     let class = DataClass::Transactions;
     let history = connections
-        .read(&caller.client, &id, &named.purpose, class)
+        .read(&caller, &id, &named.purpose, class)
         .await?;
     let corrections = connections.choices(&history)?.choices.corrections;
     let lines = corrections
@@ -182,7 +182,6 @@ impl Connections {
         purpose: &PurposeCode,
     ) -> Result<History, Problem> {
         let class = DataClass::Transactions;
-        self.read(&caller.client, &which.connection, purpose, class)
-            .await
+        self.read(caller, &which.connection, purpose, class).await
     }
 }

@@ -1,7 +1,7 @@
 //! `DELETE /v1/connections/{connection}`: the client ends a connection.
 //!
 //! The consent ends first, so that nothing is served any more; then the key is destroyed, so that
-//! nothing can be opened any more; then the rows go. Stopped anywhere, the next sweep of
+//! nothing can be opened any more; then the rows go. Each end leaves its receipt. Stopped anywhere, the next sweep of
 //! `consent-expiry` carries it on.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use axum::extract::State;
 use http::StatusCode;
 use passerelle_domain::consent::{Consent, ConsentEvent};
 use passerelle_domain::ids::ConnectionId;
+use passerelle_domain::receipt::Actor;
 use passerelle_runtime::{Caller, Path, Problem};
 
 use crate::{Connections, refused};
@@ -32,10 +33,18 @@ pub(crate) async fn terminate(
     let consent: Consent = stored.ok_or_else(Problem::not_found)?.consent;
     // A consent that ended before is not ended again, but what it owed is still done.
     if let Ok(ended) = consent.apply(ConsentEvent::Terminated, now) {
-        table.save_consent(&ended).await.map_err(refused)?;
+        let saved = connections
+            .receipts
+            .save_consent(&consent, &ended, Actor::Client, now);
+        saved.await.map_err(refused)?;
     }
     table
         .erase_connection(&caller.client, &id, now)
+        .await
+        .map_err(refused)?;
+    connections
+        .receipts
+        .record_erasure(&consent, &id, now)
         .await
         .map_err(refused)?;
     table

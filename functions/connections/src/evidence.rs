@@ -47,10 +47,7 @@ pub(crate) async fn of_customer(
     let (mut transactions, mut readable) = (Vec::new(), false);
     for id in &ids {
         let class = DataClass::Transactions;
-        let history = match connections
-            .read(&caller.client, id, &asked.purpose, class)
-            .await
-        {
+        let history = match connections.read(&caller, id, &asked.purpose, class).await {
             Ok(history) => history,
             Err(refusal) if is_no_answer(&refusal) => continue,
             Err(problem) => return Err(problem),

@@ -11,7 +11,7 @@ use axum::extract::State;
 use passerelle_domain::Date;
 use passerelle_domain::Timestamp;
 use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
-use passerelle_domain::purpose::{DataClass, PurposeCode};
+use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
 use passerelle_knowledge::{
     Analysis, CoverRemark, Coverage, FeatureWindow, InsuranceContract, InsurancePayment,
     LifeMoment, Profile, Recurrence, Scorecard,
@@ -19,7 +19,7 @@ use passerelle_knowledge::{
 use passerelle_runtime::{Caller, Code, Json, Path, Problem, Query};
 use serde::Serialize;
 
-use crate::grant::Named;
+use crate::grant::{Named, Read};
 use crate::{Connections, refused};
 
 /// A part of what was learned, and what it was learned from.
@@ -40,7 +40,7 @@ pub(crate) struct Learned<P> {
 /// How the person lives, in numbers.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProfilePart {
-    profile: Profile,
+    profile: Option<Profile>,
     features: Vec<FeatureWindow>,
 }
 
@@ -155,7 +155,6 @@ async fn serve<P>(
     (State(connections), caller, Path(customer), Query(named)): Asked,
     part: impl FnOnce(Analysis) -> P,
 ) -> Result<Json<Learned<P>>, Problem> {
-    let purpose = connections.purpose(&named.purpose, DataClass::Scores)?;
     let (store, now) = (connections.store.metered(), connections.clock.now());
     connections
         .require_any_grant(&caller.client, &customer, &named.purpose, now)
@@ -165,12 +164,21 @@ async fn serve<P>(
         .await
         .map_err(refused)?;
     let stored = found.ok_or_else(not_ready)?;
+    let mut analysis = stored.analysis;
     for connection in &stored.connections {
-        connections
+        let terms = connections
             .require_grant(&caller.client, connection, &named.purpose, now)
             .await?;
+        // What one of them was not told of is shown of none.
+        analysis = analysis.visible_to(&terms);
     }
-    let analysis = stored.analysis.visible_to(purpose);
+    let read = Read {
+        customer: &customer,
+        connection: None,
+        class: DataClass::Scores,
+        purpose: &named.purpose,
+    };
+    connections.log(&caller, &read, now).await?;
     Ok(Json(Learned {
         customer,
         purpose: named.purpose,
@@ -219,7 +227,7 @@ impl Connections {
         connection: &ConnectionId,
         purpose: &PurposeCode,
         now: Timestamp,
-    ) -> Result<(), Problem> {
+    ) -> Result<PurposeTerms, Problem> {
         let found = self
             .store
             .table()
@@ -227,13 +235,7 @@ impl Connections {
             .await
             .map_err(refused)?;
         let (connection, _) = found.ok_or_else(Problem::purpose_not_granted)?;
-        let granted = self
-            .is_granted(&self.store, client, &connection.consent, purpose, now)
-            .await?;
-        if granted {
-            Ok(())
-        } else {
-            Err(Problem::purpose_not_granted())
-        }
+        self.granted_terms(&self.store, &connection, purpose, DataClass::Scores, now)
+            .await
     }
 }

@@ -1,36 +1,39 @@
 //! The insurer's reads, purpose by purpose: connections, accounts, transactions, what was learned and
-//! the lines that show it; corrections; and the end of a connection.
+//! the lines that show it; corrections; events, receipts and the access log; the end of a connection.
 //!
 //! Every read of bank data names a purpose. [`grant`] is the one place that says yes: a live consent
 //! of this client that grants the purpose, and a purpose that may read this class of data.
 
+mod access_log;
 mod accounts;
 mod choices;
 mod corrections;
 mod end;
+mod events;
 mod evidence;
 mod grant;
 mod learned;
 mod line;
 mod opt_ins;
+mod receipts;
 mod standing;
+mod texts;
 mod transactions;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, put};
-use passerelle_aws::{Clients, Error, Store, Table};
-use passerelle_domain::purpose::Catalogue;
+use passerelle_aws::{Clients, Error, ReceiptBook, Store, Table};
 use passerelle_runtime::{Caller, Clock, Environment, Function, Problem, StartError};
 
 pub(crate) struct Connections {
     pub(crate) store: Store,
-    pub(crate) catalogue: Catalogue,
+    pub(crate) receipts: ReceiptBook,
     pub(crate) clock: Clock,
 }
 
-/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID` and `TENANT_CLAIM`.
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID` and `TENANT_CLAIM`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing.
@@ -41,8 +44,8 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         environment.text("KEYS_TABLE_NAME")?,
     );
     let connections = Arc::new(Connections {
-        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
-        catalogue: Catalogue::standard(),
+        store: Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?),
+        receipts: ReceiptBook::new(clients, table, environment.text("RECEIPT_KEY_ID")?),
         clock: environment.clock(),
     });
     let router = Router::new()
@@ -68,6 +71,17 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/v1/customers/{customer}/evidence",
             get(evidence::of_customer),
         )
+        .route(
+            "/v1/customers/{customer}/receipts",
+            get(receipts::of_customer),
+        )
+        .route(
+            "/v1/customers/{customer}/access-log",
+            get(access_log::of_customer),
+        )
+        .route("/v1/receipt-key", get(receipts::public_key))
+        .route("/v1/texts/{hash}", get(texts::read))
+        .route("/v1/events", get(events::feed))
         .route(
             "/v1/connections/{connection}",
             get(standing::of_connection).delete(end::terminate),

@@ -29,7 +29,7 @@ pub(crate) async fn read(
     Query(named): Query<Named>,
 ) -> Result<Json<OptIns>, Problem> {
     let history = connections
-        .read(&caller.client, &id, &named.purpose, DataClass::Scores)
+        .read(&caller, &id, &named.purpose, DataClass::Scores)
         .await?;
     Ok(Json(connections.choices(&history)?.choices.opt_ins))
 }
@@ -41,7 +41,7 @@ pub(crate) async fn decide(
     Json(decided): Json<Decided>,
 ) -> Result<Json<OptIns>, Problem> {
     let history = connections
-        .read(&caller.client, &id, &decided.purpose, DataClass::Scores)
+        .read(&caller, &id, &decided.purpose, DataClass::Scores)
         .await?;
     let opt_ins = OptIns {
         new_child: decided.new_child,

@@ -59,7 +59,7 @@ pub(crate) async fn list(
     }
     let class = DataClass::Transactions;
     let history = connections
-        .read(&caller.client, &id, &asked.purpose, class)
+        .read(&caller, &id, &asked.purpose, class)
         .await?;
     let corrections = connections.choices(&history)?.choices.corrections;
     let lines = newest_first(&history.accounts, &asked);

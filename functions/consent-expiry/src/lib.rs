@@ -5,9 +5,10 @@
 //! it owed is done, so a run that stops anywhere is carried on by the next one.
 
 use jiff::Timestamp;
-use passerelle_aws::{Clients, Error, Table};
+use passerelle_aws::{Clients, Error, ReceiptBook, Table};
 use passerelle_domain::consent::{Consent, ConsentEvent};
 use passerelle_domain::ids::{ClientId, ConsentId};
+use passerelle_domain::receipt::Actor;
 use passerelle_runtime::{Clock, Environment, Function, StartError, WorkError};
 
 /// Consents handled in one run: what is left comes first in the next.
@@ -16,10 +17,11 @@ const PER_RUN: usize = 500;
 #[derive(Debug)]
 struct Expiry {
     table: Table,
+    receipts: ReceiptBook,
     clock: Clock,
 }
 
-/// Reads `TABLE_NAME` and `KEYS_TABLE_NAME`.
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME` and `RECEIPT_KEY_ID`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing.
@@ -28,8 +30,11 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         environment.text("TABLE_NAME")?,
         environment.text("KEYS_TABLE_NAME")?,
     );
+    let table = Table::new(clients, tables.0, tables.1);
+    let key = environment.text("RECEIPT_KEY_ID")?;
     let expiry = Expiry {
-        table: Table::new(clients, tables.0, tables.1),
+        receipts: ReceiptBook::new(clients, table.clone(), key),
+        table,
         clock: environment.clock(),
     };
     Ok(Function::new("consent-expiry").tick(move |_| {
@@ -41,8 +46,10 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
 impl Expiry {
     /// One run, one count.
     fn metered(&self) -> Self {
+        let table = self.table.metered();
         Self {
-            table: self.table.metered(),
+            receipts: self.receipts.metered_with(&table),
+            table,
             clock: self.clock.clone(),
         }
     }
@@ -86,6 +93,9 @@ impl Expiry {
         }
         if let Some(connection) = &stored.connection {
             self.table.erase_connection(client, connection, now).await?;
+            self.receipts
+                .record_erasure(&ended, connection, now)
+                .await?;
         }
         self.table.clear_calendar(client, id).await?;
         tracing::info!(tenant = %client, consent = %id, outcome = ended.state.code(), "consent ended");
@@ -96,7 +106,9 @@ impl Expiry {
     async fn ended(&self, consent: Consent, now: Timestamp) -> Result<Consent, Error> {
         match consent.apply(ConsentEvent::Ticked, now) {
             Ok(ended) => {
-                self.table.save_consent(&ended).await?;
+                self.receipts
+                    .save_consent(&consent, &ended, Actor::Time, now)
+                    .await?;
                 Ok(ended)
             }
             Err(_) => Ok(consent),

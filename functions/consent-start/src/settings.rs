@@ -110,8 +110,15 @@ pub(crate) async fn change_link_key(
     let now = consent_start.clock.now();
     let made = consent_start.store.change_link_key(&caller.client, now);
     let keys = made.await.map_err(refused)?;
-    tracing::info!(outcome = "link-key-changed", "the key of one-click links was changed");
-    let link_key: String = keys.current.iter().map(|byte| format!("{byte:02x}")).collect();
+    tracing::info!(
+        outcome = "link-key-changed",
+        "the key of one-click links was changed"
+    );
+    let link_key: String = keys
+        .current
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let since = keys.since;
     Ok((StatusCode::CREATED, Json(LinkKey { link_key, since })).into_response())
 }
@@ -134,11 +141,19 @@ impl ConsentStart {
             Err(Error::Conflict) => return Err(changed_meanwhile()),
             Err(error) => return Err(refused(error)),
         }
-        tracing::info!(outcome = "settings-changed", version = next.version, "settings changed");
+        tracing::info!(
+            outcome = "settings-changed",
+            version = next.version,
+            "settings changed"
+        );
         self.shown(client, next).await
     }
 
-    async fn shown(&self, client: &ClientId, settings: TenantSettings) -> Result<Response, Problem> {
+    async fn shown(
+        &self,
+        client: &ClientId,
+        settings: TenantSettings,
+    ) -> Result<Response, Problem> {
         let keys = self.store.link_keys(client, self.clock.now());
         let keys = keys.await.map_err(refused)?;
         let tag = HeaderValue::from_str(&format!("\"{}\"", settings.version));

@@ -12,12 +12,10 @@ use axum::Router;
 use axum::routing::post;
 use passerelle_aws::due::Owed;
 use passerelle_aws::{Clients, Store, Table};
-use passerelle_domain::purpose::Catalogue;
 use passerelle_runtime::{Caller, Clock, Environment, Function, StartError, Work, WorkError};
 
 pub(crate) struct Scoring {
     pub(crate) store: Store,
-    pub(crate) catalogue: Catalogue,
     pub(crate) clock: Clock,
 }
 
@@ -33,7 +31,6 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     );
     let scoring = Arc::new(Scoring {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
-        catalogue: Catalogue::standard(),
         clock: environment.clock(),
     });
     let router = Router::new()

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use passerelle_aws::Error;
+use passerelle_aws::access_log::Access;
 use passerelle_aws::pages::History;
 use passerelle_domain::Timestamp;
 use passerelle_domain::ids::{ClientId, CustomerReference};
-use passerelle_domain::purpose::{DataClass, PurposeCode};
+use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
 use passerelle_knowledge::Analysis;
 use passerelle_runtime::{Caller, Json, Problem};
 use serde::{Deserialize, Serialize};
@@ -39,20 +40,16 @@ pub(crate) async fn compute(
     Json(request): Json<ScoreRequest>,
 ) -> Result<Json<ScoreAnswer>, Problem> {
     let now = scoring.clock.now();
-    let purpose = scoring
-        .catalogue
-        .find(&request.purpose)
-        .ok_or_else(Problem::purpose_not_granted)?;
-    if !purpose.may_read(DataClass::Scores) {
+    let granting = scoring.granting(&caller.client, &request, now).await?;
+    if granting.histories.is_empty() {
         return Err(Problem::purpose_not_granted());
     }
-    let histories = scoring.granting(&caller.client, &request, now).await?;
-    if histories.is_empty() {
-        return Err(Problem::purpose_not_granted());
-    }
-    let analysis = person::analyse(&histories, now)
-        .map_err(refused)?
-        .visible_to(purpose);
+    scoring.log(&caller, &request, now).await?;
+    let histories = granting.histories;
+    let whole = person::analyse(&histories, now).map_err(refused)?;
+    // What one of them was not told of is shown of none.
+    let told = granting.terms.iter();
+    let analysis = told.fold(whole, |analysis, terms| analysis.visible_to(terms));
     Ok(Json(ScoreAnswer {
         customer: request.customer,
         purpose: request.purpose,
@@ -62,19 +59,47 @@ pub(crate) async fn compute(
     }))
 }
 
+/// What a purpose may be computed from now.
+#[derive(Default)]
+struct Granting {
+    histories: Vec<History>,
+    /// What the person was told, connection by connection.
+    terms: Vec<PurposeTerms>,
+}
+
 impl Scoring {
+    /// Writes the read down: what cannot be logged is not computed.
+    async fn log(
+        &self,
+        caller: &Caller,
+        request: &ScoreRequest,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let access = Access {
+            at: now,
+            client: caller.client.clone(),
+            subject: caller.subject.clone(),
+            customer: request.customer.clone(),
+            connection: None,
+            read: DataClass::Scores,
+            purpose: request.purpose.clone(),
+        };
+        let table = self.store.table();
+        table.log_access(&access).await.map_err(refused)
+    }
+
     /// The histories whose consent grants the purpose at this moment.
     async fn granting(
         &self,
         client: &ClientId,
         request: &ScoreRequest,
         now: Timestamp,
-    ) -> Result<Vec<History>, Problem> {
+    ) -> Result<Granting, Problem> {
         let store = self.store.metered();
         let histories = person::histories(&store, client, &request.customer, now)
             .await
             .map_err(refused)?;
-        let mut granting = Vec::new();
+        let mut granting = Granting::default();
         for history in histories {
             let consent = &history.connection.consent;
             let stored = store
@@ -82,8 +107,12 @@ impl Scoring {
                 .consent(client, consent)
                 .await
                 .map_err(refused)?;
-            if stored.is_some_and(|stored| stored.consent.allows(&request.purpose, now)) {
-                granting.push(history);
+            let purpose = &request.purpose;
+            let granted =
+                stored.filter(|stored| stored.consent.permits(purpose, DataClass::Scores, now));
+            if let Some(terms) = granted.and_then(|it| it.consent.terms(purpose).cloned()) {
+                granting.terms.push(terms);
+                granting.histories.push(history);
             }
         }
         Ok(granting)

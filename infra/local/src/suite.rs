@@ -299,7 +299,7 @@ fn lock(storage: &Storage) -> Result<Option<File>, LocalError> {
 
 async fn bind(source: &str, base: &str, aws: &EmbeddedAws) -> Result<Template, LocalError> {
     let document = Document::parse(source)?;
-    let key_ids = aws.keys(&document.key_logical_ids()).await?;
+    let key_ids = aws.keys(&document.keys()).await?;
     let template = document.bind(&Stack {
         name: stack::STACK.to_owned(),
         region: stack::REGION.to_owned(),

@@ -158,7 +158,10 @@ impl Table {
         let mut page = AccessPage::default();
         for (key, item) in shown.by_ref().take(limit) {
             page.accesses.push(get_json(item, "access")?);
-            page.next = key.sk.strip_prefix("A#").and_then(|place| place.parse().ok());
+            page.next = key
+                .sk
+                .strip_prefix("A#")
+                .and_then(|place| place.parse().ok());
         }
         if answer.last_evaluated_key.is_none() && shown.next().is_none() {
             page.next = None;

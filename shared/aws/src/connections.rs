@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::call_budget::{
@@ -16,6 +17,7 @@ use passerelle_domain::call_budget::{
 use passerelle_domain::connection::{
     Connection, ConnectionStatus, NoAccountReason, Notice, ReauthenticationReason,
 };
+use passerelle_domain::event::{About, DomainEvent, EventKind};
 use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -216,7 +218,8 @@ impl Table {
             .await
     }
 
-    /// Records that the bank wants the person again. No sync runs until it is mended.
+    /// Records that the bank wants the person again, and tells the client. No sync runs until it is
+    /// mended.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -226,16 +229,36 @@ impl Table {
         reason: ReauthenticationReason,
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.update_gate_of(
-            claim,
-            "SET phase = :phase, since = :since, reason = :reason",
-            vec![
-                (":phase", text("reauthentication-needed")),
-                (":since", moment(now)),
-                (":reason", json(&reason)?),
-            ],
-        )
-        .await?;
+        let connection = &claim.connection;
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::gate(claim.client(), claim.id()).into_item()))
+            .update_expression("SET phase = :phase, since = :since, reason = :reason")
+            .condition_expression("seq = :seq AND phase = :open")
+            .expression_attribute_values(":seq", number(claim.seq))
+            .expression_attribute_values(":open", text("open"))
+            .expression_attribute_values(":phase", text("reauthentication-needed"))
+            .expression_attribute_values(":since", moment(now))
+            .expression_attribute_values(":reason", json(&reason)?)
+            .build()
+            .map_err(|_| Error::Unreadable("gate"))?;
+        let about = About {
+            client: connection.client.clone(),
+            customer: Some(connection.customer.clone()),
+            consent: Some(connection.consent.clone()),
+            connection: Some(connection.id.clone()),
+        };
+        let kind = EventKind::ReauthenticationNeeded { reason };
+        let event = DomainEvent::new(about, claim.seq, kind, now);
+        let writes = vec![
+            TransactWriteItem::builder().update(update).build(),
+            self.put_event(&event)?,
+        ];
+        match self.transact(writes).await {
+            // A newer claim or a closing decides; this one has nothing left to say.
+            Ok(()) | Err(Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
         self.clear_due(claim.client(), claim.id(), Owed::Sync).await
     }
 

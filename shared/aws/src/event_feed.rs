@@ -103,9 +103,8 @@ impl FromStr for EventCursor {
             "" => None,
             event => Some(event.parse().map_err(|_| InvalidCursor)?),
         };
-        let is_mark = |part: &&str| {
-            part.len() == MARK && part.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
+        let is_mark =
+            |part: &&str| part.len() == MARK && part.bytes().all(|byte| byte.is_ascii_hexdigit());
         let given: Vec<&str> = parts.take(REMEMBERED + 1).collect();
         if millisecond < 0 || given.len() > REMEMBERED || !given.iter().all(|part| is_mark(part)) {
             return Err(InvalidCursor);

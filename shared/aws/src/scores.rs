@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
+use passerelle_domain::event::{About, DomainEvent, EventKind};
 use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use crate::content::{pack, unpack};
 use crate::error::Error;
 use crate::pages::History;
 use crate::store::Store;
-use crate::table::{AsSliceOf, Key};
+use crate::table::Key;
 use crate::vault::{DataKey, Place};
 
 /// A stored analysis.
@@ -31,7 +32,7 @@ pub struct StoredScore<A> {
 }
 
 impl Store {
-    /// Stores what was learned from these histories, replacing what was there.
+    /// Stores what was learned from these histories, replacing what was there, and tells the client.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -62,28 +63,31 @@ impl Store {
             ("computed_at", moment(now)),
             ("seq", number(seq)),
         ]);
-        let answer = self
-            .table
-            .client
-            .put_item()
+        let put = Put::builder()
             .table_name(&self.table.name)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(seq) OR seq <= :seq")
             .expression_attribute_values(":seq", number(seq))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk);
-        match answer {
-            Ok(answer) => self
-                .table
-                .meter
-                .table_write(answer.consumed_capacity.as_slice_of()),
+            .build();
+        let about = About {
+            client: client.clone(),
+            customer: Some(customer.clone()),
+            consent: None,
+            connection: None,
+        };
+        let kind = EventKind::ScoreReady {
+            connections: keys.into_keys().collect(),
+        };
+        let event = DomainEvent::new(about, seq, kind, now);
+        let writes = vec![
+            TransactWriteItem::builder().set_put(put.ok()).build(),
+            self.table.put_event(&event)?,
+        ];
+        match self.table.transact(writes).await {
             // A later computation is already there.
-            Err(Error::Conflict) => {}
-            Err(error) => return Err(error),
+            Ok(()) | Err(Error::Conflict) => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// What was last learned about a person. `None` as well when one of the connections it was

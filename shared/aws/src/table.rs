@@ -231,11 +231,7 @@ impl Key {
         Self::new(Self::customer_partition(client, customer), "S")
     }
 
-    pub(crate) fn receipt(
-        client: &ClientId,
-        customer: &CustomerReference,
-        sequence: u64,
-    ) -> Self {
+    pub(crate) fn receipt(client: &ClientId, customer: &CustomerReference, sequence: u64) -> Self {
         Self::new(
             format!("T#{client}#R#{customer}"),
             format!("{sequence:020}"),

@@ -10,9 +10,7 @@ use passerelle_domain::ids::ClientId;
 use passerelle_domain::tenant::{Logo, LogoFormat, TenantSettings};
 use zeroize::Zeroizing;
 
-use crate::attributes::{
-    bytes, get_bytes, get_json, get_moment, get_number, json, moment, number,
-};
+use crate::attributes::{bytes, get_bytes, get_json, get_moment, get_number, json, moment, number};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key, Table};
@@ -59,8 +57,8 @@ impl Table {
         next: &TenantSettings,
         logo: Option<&Logo>,
     ) -> Result<(), Error> {
-        let item = Key::settings(client)
-            .with([("body", json(next)?), ("version", number(next.version))]);
+        let item =
+            Key::settings(client).with([("body", json(next)?), ("version", number(next.version))]);
         let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
@@ -115,7 +113,10 @@ impl Store {
         let Some(item) = item else { return Ok(None) };
         let key = self.settings_key(client, now).await?;
         let seq = get_number(&item, "seq")?;
-        let current = key.open(&place(client, "link-key", seq), get_bytes(&item, "current")?)?;
+        let current = key.open(
+            &place(client, "link-key", seq),
+            get_bytes(&item, "current")?,
+        )?;
         let previous = match item.contains_key("previous") {
             false => None,
             true => {

@@ -109,8 +109,9 @@ impl FromStr for HttpsAddress {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let of_a_host =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
-        let of_an_address =
-            |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\');
+        let of_an_address = |byte: u8| {
+            byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\')
+        };
         let sound = host.contains('.')
             && host.bytes().all(of_a_host)
             && text.len() <= LONGEST_ADDRESS
@@ -330,9 +331,10 @@ impl UnverifiedSettings {
     pub fn parse(self, before: &TenantSettings) -> Result<TenantSettings, Vec<SettingsFault>> {
         let mut faults = Faults::default();
         let locales = self.locales.unwrap_or_else(|| vec![Locale::Fr, Locale::En]);
-        let twice = locales.iter().enumerate().any(|(index, locale)| {
-            locales.iter().skip(index + 1).any(|other| other == locale)
-        });
+        let twice = locales
+            .iter()
+            .enumerate()
+            .any(|(index, locale)| locales.iter().skip(index + 1).any(|other| other == locale));
         if locales.is_empty() || twice {
             faults.add("/locales", "expected at least one language, each once");
         }

@@ -166,8 +166,7 @@ impl Trace {
     }
 
     fn told(after: &Consent, kind: Option<EventKind>, now: Timestamp) -> Self {
-        let event =
-            |kind| DomainEvent::new(About::consent(after), after.version, kind, now);
+        let event = |kind| DomainEvent::new(About::consent(after), after.version, kind, now);
         Self {
             receipt: None,
             events: kind.map(event).into_iter().collect(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use passerelle_domain::ids::ClientId;
+use passerelle_domain::ids::{CallerSubject, ClientId};
 
 use crate::gateway::GatewayContext;
 use crate::problem::{Code, Problem};
@@ -22,6 +22,8 @@ pub struct TenantClaim(Arc<str>);
 pub struct Caller {
     /// The client: the tenant of everything the request may touch.
     pub client: ClientId,
+    /// Who at the client calls, where the token says so (`sub`): for the access log.
+    pub subject: Option<CallerSubject>,
     /// The scopes of its token.
     pub scopes: BTreeSet<String>,
 }
@@ -66,8 +68,10 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             .and_then(|text| text.parse().ok())
             .ok_or_else(Problem::unauthenticated)?;
         tracing::Span::current().record("tenant", client.as_str());
+        let subject = context.claims.get("sub");
         Ok(Self {
             client,
+            subject: subject.and_then(|text| text.parse().ok()),
             scopes: BTreeSet::clone(&context.scopes),
         })
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use passerelle_domain::consent::{
-    ConsentEvent, ConsentRefusal, ConsentState, RequestedPurpose,
-};
+use passerelle_domain::consent::{ConsentEvent, ConsentRefusal, ConsentState, RequestedPurpose};
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
 use passerelle_domain::purpose::PurposeCode;

@@ -28,9 +28,8 @@ pub use reassurance::{Aisp, Reassurance};
 const FRENCH: &str = include_str!("messages/fr.toml");
 const ENGLISH: &str = include_str!("messages/en.toml");
 
-static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
-    Messages::compiled(&[(Locale::Fr, FRENCH), (Locale::En, ENGLISH)])
-});
+static MESSAGES: LazyLock<Messages> =
+    LazyLock::new(|| Messages::compiled(&[(Locale::Fr, FRENCH), (Locale::En, ENGLISH)]));
 
 /// All words of the pages in a language: what is kept as the text a person was led by.
 pub(crate) fn words_document(locale: Locale) -> &'static str {

@@ -8,12 +8,13 @@ use tokio::sync::Mutex;
 use winterbaume_core::{MockRequest, MockResponse, MockService, StatefulService};
 use winterbaume_kms::{KmsService, KmsStateView};
 
+use super::signing::SigningKeys;
 use super::{read_if_present, write_private};
 use crate::error::LocalError;
 use crate::stack::{ACCOUNT, REGION};
 
 /// Operations that leave every key as it was.
-const READS: [&str; 12] = [
+const READS: [&str; 9] = [
     "Decrypt",
     "DescribeKey",
     "Encrypt",
@@ -21,17 +22,15 @@ const READS: [&str; 12] = [
     "GenerateDataKeyWithoutPlaintext",
     "GenerateMac",
     "GenerateRandom",
-    "GetPublicKey",
     "ListAliases",
     "ReEncrypt",
-    "Sign",
-    "Verify",
 ];
 
 /// The keys of one suite.
 pub(crate) struct Kms {
     service: KmsService,
     file: Option<PathBuf>,
+    signing: SigningKeys,
     /// One change is on disk before the next begins, so that an older state never covers a newer.
     changing: Mutex<()>,
 }
@@ -44,7 +43,10 @@ impl std::fmt::Debug for Kms {
 
 impl Kms {
     /// Takes up the keys of an earlier start.
-    pub(crate) async fn open(file: Option<PathBuf>) -> Result<Self, LocalError> {
+    pub(crate) async fn open(
+        file: Option<PathBuf>,
+        signing: Option<PathBuf>,
+    ) -> Result<Self, LocalError> {
         let unreadable = |why: String| LocalError::StateUnreadable {
             what: "the KMS keys",
             why,
@@ -66,6 +68,7 @@ impl Kms {
         Ok(Self {
             service,
             file,
+            signing: SigningKeys::open(signing)?,
             changing: Mutex::new(()),
         })
     }
@@ -115,6 +118,13 @@ impl MockService for Kms {
         request: MockRequest,
     ) -> Pin<Box<dyn Future<Output = MockResponse> + Send + '_>> {
         let operation = super::bridge::operation(&request.headers).unwrap_or_default();
+        if SigningKeys::completes(&operation) {
+            return Box::pin(async move {
+                let body = request.body.clone();
+                let answer = self.service.handle(request).await;
+                self.signing.complete(&operation, &body, answer).await
+            });
+        }
         if READS.contains(&operation.as_str()) {
             return self.service.handle(request);
         }

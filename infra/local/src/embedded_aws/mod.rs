@@ -2,7 +2,7 @@
 //!
 //! The functions reach them with the same SDK clients as in production: only the HTTP client under
 //! the SDK is another, one that never opens a socket. DynamoDB keeps its items in a SQLite file and
-//! KMS its keys in a file that is replaced whole, so both survive the process being killed; SQS is in
+//! KMS its keys in files that are replaced whole, so both survive the process being killed; SQS is in
 //! memory, because a queue only holds hints of what the table says is due.
 
 mod bridge;
@@ -10,6 +10,7 @@ mod dynamodb;
 mod files;
 mod kms;
 mod provision;
+mod signing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +75,8 @@ impl EmbeddedAws {
             make_folder(folder)?;
         }
         let dynamodb = Arc::new(DynamoDb::open(storage.file("dynamodb.sqlite").as_deref())?);
-        let kms = Arc::new(Kms::open(storage.file("kms.json")).await?);
+        let kms =
+            Arc::new(Kms::open(storage.file("kms.json"), storage.file("kms-signing.json")).await?);
         let sqs = Arc::new(Sqs(SqsService::new()));
         let http = MockAws::builder()
             .with_service(Arc::clone(&dynamodb))

@@ -12,20 +12,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::EmbeddedAws;
 use crate::error::LocalError;
 use crate::stack::STACK;
-use crate::template::{Alias, Index, Queue, Table, Template};
+use crate::template::{Alias, Index, Queue, Table, Template, WantedKey};
 
 impl EmbeddedAws {
-    /// The keys by logical id, made at the first start. Symmetric ones: the template has no others.
+    /// The keys by logical id, made at the first start: symmetric ones to encrypt, P-256 ones to sign.
     ///
     /// # Errors
     /// What KMS refused.
     pub(crate) async fn keys(
         &self,
-        logical_ids: &[String],
+        wanted: &[WantedKey],
     ) -> Result<BTreeMap<String, String>, LocalError> {
         let kms = self.kms_client();
         let mut ids = BTreeMap::new();
-        for logical_id in logical_ids {
+        for WantedKey { logical_id, signs } in wanted {
             // Our own alias remembers which key was made for which resource.
             let alias = format!("alias/{STACK}/{logical_id}");
             let known = kms.describe_key().key_id(&alias).send().await.ok();
@@ -35,10 +35,14 @@ impl EmbeddedAws {
             let id = match known {
                 Some(id) => id,
                 None => {
+                    let (spec, usage) = match signs {
+                        true => (KeySpec::EccNistP256, KeyUsageType::SignVerify),
+                        false => (KeySpec::SymmetricDefault, KeyUsageType::EncryptDecrypt),
+                    };
                     let made = kms
                         .create_key()
-                        .key_spec(KeySpec::SymmetricDefault)
-                        .key_usage(KeyUsageType::EncryptDecrypt)
+                        .key_spec(spec)
+                        .key_usage(usage)
                         .send()
                         .await
                         .map_err(|error| refused("KMS", "CreateKey", &error))?;
@@ -61,9 +65,13 @@ impl EmbeddedAws {
             self.make_table(table).await?;
         }
         for key in &template.keys {
-            if key.spec != "SYMMETRIC_DEFAULT" || key.usage != "ENCRYPT_DECRYPT" {
+            let known = matches!(
+                (key.spec.as_str(), key.usage.as_str()),
+                ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") | ("ECC_NIST_P256", "SIGN_VERIFY")
+            );
+            if !known {
                 return Err(LocalError::Functions(format!(
-                    "key `{}` is not a symmetric one: the local suite makes no others",
+                    "key `{}` neither encrypts (symmetric) nor signs (P-256): the local suite makes no others",
                     key.logical_id
                 )));
             }

@@ -43,7 +43,7 @@ async fn provisioned(
 ) -> Result<(EmbeddedAws, Template), LocalError> {
     let aws = EmbeddedAws::open(storage).await?;
     let document = Document::parse(source)?;
-    let key_ids = aws.keys(&document.key_logical_ids()).await?;
+    let key_ids = aws.keys(&document.keys()).await?;
     let template = document.bind(&Stack {
         name: stack::STACK.to_owned(),
         region: stack::REGION.to_owned(),

@@ -72,6 +72,22 @@ pub struct Document {
     root: Node,
 }
 
+/// A KMS key a template asks for, before it has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedKey {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Whether it signs; otherwise it encrypts.
+    pub signs: bool,
+}
+
+fn signs(key: &Node) -> bool {
+    let usage = key
+        .get("Properties")
+        .and_then(|properties| properties.get("KeyUsage"));
+    usage.and_then(|usage| usage.text().ok()) == Some("SIGN_VERIFY")
+}
+
 /// Everything the local suite runs.
 #[derive(Debug)]
 pub struct Template {
@@ -113,17 +129,22 @@ impl Document {
         Ok(Self { root })
     }
 
-    /// Logical ids of the KMS keys, in the order of the file.
+    /// The KMS keys it asks for, in the order of the file.
     #[must_use]
-    pub fn key_logical_ids(&self) -> Vec<String> {
-        self.root
+    pub fn keys(&self) -> Vec<WantedKey> {
+        let resources = self
+            .root
             .get("Resources")
             .map(Node::entries)
-            .unwrap_or_default()
+            .unwrap_or_default();
+        let keys = resources
             .iter()
-            .filter(|entry| resource_type(&entry.value).is_ok_and(|kind| kind == "AWS::KMS::Key"))
-            .map(|entry| entry.key.clone())
-            .collect()
+            .filter(|entry| resource_type(&entry.value).is_ok_and(|kind| kind == "AWS::KMS::Key"));
+        keys.map(|entry| WantedKey {
+            logical_id: entry.key.clone(),
+            signs: signs(&entry.value),
+        })
+        .collect()
     }
 
     /// Binds the template to a stack.

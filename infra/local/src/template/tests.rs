@@ -247,8 +247,10 @@ fn the_template_of_this_project_is_read_whole() {
             .unwrap();
     let document = Document::parse(&source).unwrap();
     let mut stack = stack();
-    for (index, key) in document.key_logical_ids().into_iter().enumerate() {
-        stack.key_ids.insert(key, format!("key-{index}"));
+    for (index, key) in document.keys().into_iter().enumerate() {
+        assert_eq!(key.signs, key.logical_id == "ReceiptKey");
+        let id = format!("key-{index}");
+        stack.key_ids.insert(key.logical_id, id);
     }
     stack.parameters = crate::stack::parameters("http://127.0.0.1:1");
     let template = document.bind(&stack).unwrap();

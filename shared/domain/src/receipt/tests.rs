@@ -5,7 +5,9 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
 use super::*;
-use crate::purpose::{Catalogue, DataClass, Fact, LegalBasis, MOST_PURPOSES, Purpose, PurposeTerms};
+use crate::purpose::{
+    Catalogue, DataClass, Fact, LegalBasis, MOST_PURPOSES, Purpose, PurposeTerms,
+};
 
 struct Signer(EcdsaKeyPair);
 
@@ -13,7 +15,8 @@ impl Signer {
     fn new() -> Self {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pair.as_ref(), &random);
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pair.as_ref(), &random);
         Self(pair.unwrap())
     }
 
