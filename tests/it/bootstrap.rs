@@ -28,7 +28,10 @@ fn settings(suite: &Suite, name: &str) -> BTreeMap<String, String> {
 }
 
 async fn deployed(suite: &Suite, name: &str) -> Deployed {
-    let gate = Gatekeeper::of(suite, name).await;
+    behind(suite, name, Gatekeeper::of(suite, name).await).await
+}
+
+async fn behind(suite: &Suite, name: &str, gate: Gatekeeper) -> Deployed {
     let mut settings = settings(suite, name);
     settings.insert("AWS_ENDPOINT_URL".to_owned(), gate.address.clone());
     let process = Bootstrap::start(&binaries::program(name), name, &settings).await;
@@ -234,6 +237,31 @@ async fn compiled_functions_take_a_connection_over_from_the_suite() {
         Outcome::Answer(Value::Null)
     );
     expiry.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_cannot_be_logged_is_not_served() {
+    let world = World::start(Options::in_memory()).await;
+    let api = world.api("cli_demo").await;
+    connect(&api, "customer-1", "camille.martin").await;
+    let connection = api.connection("customer-1").await;
+    let connection = connection["id"].as_str().expect("an id");
+    let event = fixtures::event("connections", "happy-transactions");
+    let old = event["pathParameters"]["connection"].as_str().unwrap();
+    let read = about(&event, &[(old, connection)]);
+
+    let no_log = [("dynamodb:PutItem", "Table")];
+    let gate = Gatekeeper::of_less(&world.suite, "connections", &no_log).await;
+    let mut connections = behind(&world.suite, "connections", gate).await;
+    let answer = connections.hand(&read).await.answer();
+    assert_eq!(answer["statusCode"], 500, "{answer}");
+    assert!(body(&answer)["transactions"].is_null(), "{answer}");
+    assert_eq!(connections.gate.refused().len(), 1);
+
+    let mut whole = deployed(&world.suite, "connections").await;
+    let answer = whole.hand(&read).await.answer();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    whole.end().await;
 }
 
 /// Every event, by the compiled function: an answer, never a crash, never more than its role.

@@ -39,10 +39,19 @@ struct Watch {
 impl Gatekeeper {
     /// Guards the suite's AWS for one function.
     pub async fn of(suite: &Suite, function: &str) -> Self {
+        Self::of_less(suite, function, &[]).await
+    }
+
+    /// The same for a role that lacks some of what it needs: an outage of one action.
+    pub async fn of_less(suite: &Suite, function: &str, missing: &[(&str, &str)]) -> Self {
         let template = Template::read();
         let role = template.function_in(function).role;
+        let mut allowed = permissions::of_role(&template, &role);
+        for (action, resource) in missing {
+            allowed.remove(&((*action).to_owned(), (*resource).to_owned()));
+        }
         let watch = Arc::new(Watch {
-            allowed: permissions::of_role(&template, &role),
+            allowed,
             names: names(suite),
             aws: suite.aws().endpoint().await.expect("a loopback port"),
             http: reqwest::Client::new(),

@@ -103,6 +103,17 @@ impl Person {
         url.join(location).ok()
     }
 
+    /// Opens an address of a server that may die meanwhile; whatever comes back is not looked at.
+    pub async fn try_open(&mut self, url: &Url) {
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let request = self.http.get(url.clone());
+        let _ = request.header(COOKIE, cookies.join("; ")).send().await;
+    }
+
     /// Sends a form and follows where it leads.
     pub async fn submit(&mut self, url: &Url, fields: &[(&str, &str)]) -> Page {
         let answer = self.send(self.http.post(url.clone()).form(fields)).await;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use reqwest::Method;
+
 use crate::machine::Machine;
 use crate::person::Person;
 use crate::world::{approve, wait_for_ending, walk_to_bank};
@@ -57,7 +59,22 @@ async fn no_label_iban_name_token_or_link_reaches_the_log_or_lies_readable_in_th
     let progress = person.open(back.as_str()).await;
     wait_for_ending(&mut person, progress).await;
 
+    let api = machine.api().await;
+    let made = api.send(Method::POST, "/v1/settings/link-key", None).await;
+    let link_key = made.body["link_key"].as_str().unwrap().to_owned();
     let mut words = personal_words(&machine).await;
+    for path in [
+        "/v1/events",
+        "/v1/customers/customer-1/receipts",
+        "/v1/customers/customer-1/access-log",
+    ] {
+        let text = api.get(path).await.body.to_string();
+        assert!(text.len() > 100, "{path}: {text}");
+        for word in &words {
+            assert!(!text.contains(word.as_str()), "{word:?} stands in {path}");
+        }
+    }
+    words.push(link_key);
     assert_absent(&words, &machine.folder().join("dynamodb.sqlite"));
     // What a browser carries is as secret as what a bank serves.
     words.push(link.rsplit('/').next().unwrap().to_owned());

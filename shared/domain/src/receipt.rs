@@ -91,10 +91,10 @@ pub struct Entry {
     pub at: Timestamp,
     /// The client the consent is given to.
     pub client: ClientId,
-    /// The name the person knows the client by.
-    pub name_shown: String,
     /// The client's reference for the person.
     pub customer: CustomerReference,
+    /// The name the person knows the client by.
+    pub name_shown: String,
     /// Who acted.
     pub actor: Actor,
     /// The consent.

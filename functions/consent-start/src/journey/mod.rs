@@ -125,9 +125,8 @@ impl ConsentStart {
 
 /// The face of the journey: the name the person knows the client by.
 fn brand_of(consent: &Consent) -> Brand {
-    let name = consent.brand.as_deref();
     Brand {
-        name: name.unwrap_or(consent.client.as_str()).to_owned(),
+        name: consent.name_shown().to_owned(),
         ..Brand::default()
     }
 }
