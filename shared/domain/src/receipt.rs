@@ -293,6 +293,3 @@ pub fn verify(receipts: &[SignedReceipt], key: &VerifyingKey) -> Result<Head, Ch
     }
     Ok(head)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,13 +1,34 @@
-use std::collections::BTreeMap;
+//! The laws of receipt chains, with keys that really sign.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use passerelle_domain::Timestamp;
+use passerelle_domain::consent::{Provider, RequestedPurpose};
+use passerelle_domain::content_hash::ContentHash;
+use passerelle_domain::ids::{ConnectionId, ConsentId};
+use passerelle_domain::locale::Locale;
+use passerelle_domain::purpose::{
+    Catalogue, DataClass, Fact, LegalBasis, MOST_PURPOSES, Purpose, PurposeTerms,
+};
+use passerelle_domain::receipt::{
+    Act, Actor, ChainFault, Entry, Head, SignedReceipt, Terms, VerifyingKey, verify,
+};
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
-use super::*;
-use crate::purpose::{
-    Catalogue, DataClass, Fact, LegalBasis, MOST_PURPOSES, Purpose, PurposeTerms,
-};
+/// What stands before the point in the DER of a P-256 public key (RFC 5480).
+const P256_HEADER: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 struct Signer(EcdsaKeyPair);
 
