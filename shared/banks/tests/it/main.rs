@@ -9,8 +9,10 @@
 
 mod awkward_bank;
 mod conformance;
+mod foreign_oauth;
 mod limits;
 mod misbehaving_bank;
+mod outside;
 mod personae;
 mod powens;
 mod quirks;
