@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Parser;
 use tokio::net::TcpListener;
 
-use crate::{Bank, BankSettings, router};
+use crate::{Bank, BankSettings, TestAuthority, router, serve_strictly};
 
 /// A bank that behaves like a real one, on a loopback port.
 #[derive(Debug, Parser)]
@@ -24,6 +24,13 @@ pub struct Command {
     /// A file that keeps consents and tokens over a restart.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Be strict: serve https, demand certificates and signatures, and write the files a client
+    /// needs for them into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    mtls: Option<PathBuf>,
+    /// Who the test certificates are issued to.
+    #[arg(long, default_value = "PSDFR-ACPR-00000")]
+    client_id: String,
 }
 
 impl Command {
@@ -34,7 +41,8 @@ impl Command {
     pub async fn run(self) -> Result<(), Box<dyn std::error::Error>> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let listener = TcpListener::bind(address).await?;
-        let base_url = format!("http://{}", listener.local_addr()?);
+        let scheme = if self.mtls.is_some() { "https" } else { "http" };
+        let base_url = format!("{scheme}://{}", listener.local_addr()?);
         let bank = Bank::new(BankSettings {
             base_url: base_url.parse()?,
             seed: self.seed,
@@ -47,12 +55,23 @@ impl Command {
             people = bank.people().len(),
             "the sandbox bank is open"
         );
-        axum::serve(listener, router(Arc::new(bank)))
-            .with_graceful_shutdown(async {
-                // Without a signal handler the process simply ends when it is told to.
-                let _ = tokio::signal::ctrl_c().await;
-            })
-            .await?;
+        let bank = Arc::new(bank);
+        let end = async {
+            // Without a signal handler the process simply ends when it is told to.
+            let _ = tokio::signal::ctrl_c().await;
+        };
+        match self.mtls {
+            Some(folder) => {
+                let authority = TestAuthority::new()?;
+                authority.write_client_files(&folder, &self.client_id, bank.today())?;
+                serve_strictly(listener, bank, Arc::new(authority), end).await?;
+            }
+            None => {
+                axum::serve(listener, router(bank))
+                    .with_graceful_shutdown(end)
+                    .await?;
+            }
+        }
         Ok(())
     }
 }

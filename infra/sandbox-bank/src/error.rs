@@ -39,6 +39,21 @@ pub enum SandboxError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A test certificate could not be made.
+    #[error("a test certificate could not be made")]
+    Certificate(#[source] rcgen::Error),
+    /// A test certificate was asked for with dates no certificate holds.
+    #[error("no certificate holds these dates")]
+    CertificateDates,
+    /// The folder for test certificates cannot be written.
+    #[error("the test certificates cannot be written to {path}")]
+    CertificateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl SandboxError {
@@ -49,7 +64,10 @@ impl SandboxError {
             Self::PersonaeFolder { .. }
             | Self::Persona { .. }
             | Self::StateFile { .. }
-            | Self::DamagedState { .. } => false,
+            | Self::DamagedState { .. }
+            | Self::Certificate(_)
+            | Self::CertificateDates
+            | Self::CertificateFolder { .. } => false,
         }
     }
 }

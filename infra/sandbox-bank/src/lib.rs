@@ -15,6 +15,7 @@ mod powens;
 mod request_id;
 mod state;
 mod stet;
+mod tls;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use crate::bank::{Bank, BankSettings, Clock};
 pub use crate::command::Command;
 pub use crate::error::SandboxError;
 pub use crate::people::Person;
+pub use crate::tls::{Life, TestAuthority, serve_strictly};
 
 /// Everything the bank serves: its pages, its authorisation server, its façades. Mount it anywhere,
 /// as long as [`BankSettings::base_url`] is the address it is mounted at.

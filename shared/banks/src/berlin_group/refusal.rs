@@ -63,6 +63,7 @@ fn refused(status: StatusCode, code: BankCode) -> BankError {
         | "CERTIFICATE_MISSING"
         | "SIGNATURE_INVALID"
         | "SIGNATURE_MISSING"
+        | "TIMESTAMP_INVALID"
         | "ROLE_INVALID"
         | "CORPORATE_ID_INVALID" => BankError::IdentityRefused { code },
         "SERVICE_BLOCKED" => BankError::Blocked { code },

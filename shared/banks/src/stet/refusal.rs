@@ -16,6 +16,9 @@ struct ErrorModel {
 /// What a refused call means.
 pub(crate) fn read(answer: &Answer) -> BankError {
     let code = code_of(&answer.body);
+    if is_about_us(&code) {
+        return BankError::IdentityRefused { code };
+    }
     match answer.status {
         StatusCode::UNAUTHORIZED => BankError::AccessTokenRefused { code },
         StatusCode::FORBIDDEN => BankError::Blocked { code },
@@ -43,6 +46,14 @@ fn code_of(body: &[u8]) -> BankCode {
     BankCode::new(model.error.text().unwrap_or_default())
 }
 
+/// Banks that say it in a code mean our certificate or signature, whatever the status: refreshing the
+/// person's token would not help.
+fn is_about_us(code: &BankCode) -> bool {
+    ["CERTIFICATE_", "SIGNATURE_", "TIMESTAMP_INVALID"]
+        .iter()
+        .any(|beginning| code.as_str().starts_with(beginning))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +76,13 @@ mod tests {
         assert!(refusal(503, "").is_retryable());
         assert!(refusal(408, "").is_retryable());
         assert!(!refusal(400, "").is_retryable());
+    }
+
+    #[test]
+    fn a_refused_signature_is_ours_to_mend_and_not_the_persons() {
+        let error = refusal(401, r#"{"status":401,"error":"SIGNATURE_INVALID"}"#);
+        assert!(matches!(error, BankError::IdentityRefused { .. }));
+        assert!(!error.wants_refresh() && error.needs_psu().is_none());
     }
 
     #[test]

@@ -19,3 +19,6 @@ mod quirks;
 mod road;
 mod sandbox;
 mod stet;
+mod strict_bank;
+mod strictness;
+mod tampering;

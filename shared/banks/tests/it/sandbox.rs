@@ -24,7 +24,7 @@ pub const OPENED_AT: &str = "2026-11-22T10:00:00Z";
 pub struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let start: Timestamp = OPENED_AT.parse().unwrap();
         Self(Arc::new(AtomicI64::new(start.as_second())))
     }
@@ -211,6 +211,16 @@ pub async fn decide_at_the_bank(page: Url, login: &str, decision: &str) -> Retur
         .no_proxy()
         .build()
         .unwrap();
+    decide_with(&browser, page, login, decision).await
+}
+
+/// The same with a browser of the caller's.
+pub async fn decide_with(
+    browser: &reqwest::Client,
+    page: Url,
+    login: &str,
+    decision: &str,
+) -> Return {
     let location = |response: &reqwest::Response| -> Url {
         assert_eq!(response.status(), 303, "{}", response.url());
         let location = response.headers()["location"].to_str().unwrap();
