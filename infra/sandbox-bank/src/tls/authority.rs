@@ -12,6 +12,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
     date_time_ymd,
 };
+use ring::digest;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::error::SandboxError;
@@ -58,7 +59,12 @@ impl TestAuthority {
     /// [`SandboxError::Certificate`] when the system gives no randomness.
     pub fn new() -> Result<Self, SandboxError> {
         let key = KeyPair::generate().map_err(SandboxError::Certificate)?;
-        let mut request = request("Passerelle sandbox authority", Life::LONG)?;
+        // Two authorities must not pass for one another by name.
+        let mark: String = hex::encode(digest::digest(&digest::SHA256, &key.public_key_der()))
+            .chars()
+            .take(8)
+            .collect();
+        let mut request = request(&format!("Sandbox authority {mark}"), Life::LONG)?;
         request.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         request.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Ok(Self {

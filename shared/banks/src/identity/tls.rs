@@ -97,6 +97,8 @@ fn refused_certificate(alert: AlertDescription) -> Option<&'static str> {
         AlertDescription::BadCertificate => Some("TLS_BAD_CERTIFICATE"),
         AlertDescription::UnsupportedCertificate => Some("TLS_UNSUPPORTED_CERTIFICATE"),
         AlertDescription::UnknownCA => Some("TLS_UNKNOWN_AUTHORITY"),
+        // The signature in or over the certificate does not verify.
+        AlertDescription::DecryptError => Some("TLS_DECRYPT_ERROR"),
         AlertDescription::AccessDenied => Some("TLS_ACCESS_DENIED"),
         _ => None,
     }

@@ -243,3 +243,35 @@ async fn a_token_is_never_sent_to_a_host_that_is_not_the_banks() {
     assert!(matches!(outcome, Err(BankError::ForeignLink)));
     assert!(script.asked().is_empty());
 }
+
+/// Twenty seconds of nobody's processor.
+#[tokio::test]
+async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let (script, _) = Script::play(&[]).await;
+    let silent = Script { base, ..script };
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let taking = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            taking.lock().unwrap().push(stream);
+        }
+    });
+    let banks = Banks::new(BankSettings {
+        sandbox_bank_url: Some(silent.base.parse().unwrap()),
+        sandbox_bank_authority: None,
+        client_id: "PSDFR-ACPR-12345".to_owned(),
+        certificates: AispCertificates::none(),
+    })
+    .unwrap();
+    let connector = banks.connector(&"sandbox-bank".parse().unwrap()).unwrap();
+    let (token, unattended, correlation) = (silent.token(), unattended(), correlation());
+    let access = access(&token, &unattended, &correlation);
+    let error = connector.accounts(&access).await.unwrap_err();
+    assert!(matches!(&error, BankError::Unreachable(cause) if cause.is_timeout()));
+    assert!(error.is_retryable());
+    assert_eq!(taken.lock().unwrap().len(), 1);
+}
