@@ -49,10 +49,8 @@ pub(crate) fn analyse(histories: &[History], now: Timestamp) -> Result<Analysis,
         accounts: accounts.into_values().map(as_knowledge).collect(),
         as_of: now.to_zoned(TimeZone::UTC).date(),
     };
-    Ok(passerelle_knowledge::analyse_with(
-        &history,
-        &choices(histories)?,
-    ))
+    let analysis = passerelle_knowledge::analyse_with(&history, &choices(histories)?);
+    Ok(analysis.condensed())
 }
 
 /// What was decided about any of these connections.

@@ -26,7 +26,7 @@ def index():
         phrases.setdefault(first, []).append((rest, meaning))
     for number, row in enumerate(rows("operations.csv")):
         add(row[0], ("operation", number, row[1], row[2], row[3]))
-    for name in ["insurers.csv", "merchants.csv", "brands.csv"]:
+    for name in ["insurers.csv", "merchants.csv", "providers.csv", "shops.csv", "brands.csv"]:
         for row in rows(name):
             given = row[3] if len(row) > 3 else ""
             for phrase in ([] if given.startswith("=") else [row[0]]) + [p for p in given.lstrip("=").split("|") if p]:

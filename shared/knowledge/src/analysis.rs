@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 use passerelle_domain::account::AccountKind;
+use passerelle_domain::ids::TransactionId;
 use passerelle_domain::purpose::{Fact, PurposeTerms};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use crate::measure::{count, permille};
 use crate::moments::{self, LifeMoment, OptIns};
 use crate::recurrence::{Flow, FlowKind, Recurrence};
 use crate::relations::Relation;
-use crate::scorecard::{self, Scorecard, Subject};
+use crate::scorecard::{self, Outcome, Scorecard, Subject};
 use crate::taxonomy::{Category, TAXONOMY_VERSION};
 
 /// Version of the rules and dictionaries, served with every answer.
@@ -230,6 +231,39 @@ impl Analysis {
         self
     }
 
+    /// The same with less evidence, for keeping: of every flow the first line and the latest ones, of
+    /// every number the lines that weigh most. How often a flow was seen is still said.
+    #[must_use]
+    pub fn condensed(mut self) -> Self {
+        for flow in &mut self.recurrences {
+            keep_ends(&mut flow.evidence);
+        }
+        for contract in &mut self.contracts {
+            keep_ends(&mut contract.evidence);
+        }
+        let loans = self
+            .profile
+            .iter_mut()
+            .flat_map(|profile| &mut profile.loans);
+        for loan in loans {
+            keep_ends(&mut loan.evidence);
+        }
+        let measured = self
+            .features
+            .iter_mut()
+            .flat_map(|window| window.values.values_mut());
+        for measured in measured {
+            measured.evidence.truncate(KEPT_EVIDENCE);
+        }
+        for score in &mut self.scores {
+            if let Outcome::Scored(score) = &mut score.outcome {
+                let reasons = score.reasons.iter_mut().chain(&mut score.strengths);
+                reasons.for_each(|reason| reason.evidence.truncate(KEPT_EVIDENCE));
+            }
+        }
+        self
+    }
+
     fn for_selling(mut self) -> Self {
         self.scores.retain(|score| score.available_to_selling);
         self.recurrences
@@ -238,10 +272,21 @@ impl Analysis {
         for window in &mut self.features {
             window
                 .values
-                .retain(|feature, _| !feature.is_protective_only());
+                .retain(|feature, _| !feature.is_protective_only() && !feature.needs_opt_in());
         }
         self.relations
             .retain(|relation| !relation.kind.is_protective_only());
         self
+    }
+}
+
+/// How many lines of evidence a kept analysis holds for one statement.
+const KEPT_EVIDENCE: usize = 3;
+
+/// Keeps the first line and the latest ones.
+fn keep_ends(evidence: &mut Vec<TransactionId>) {
+    let latest = KEPT_EVIDENCE - 1;
+    if evidence.len() > KEPT_EVIDENCE {
+        evidence.drain(1..evidence.len() - latest);
     }
 }

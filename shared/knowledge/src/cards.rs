@@ -12,6 +12,11 @@ const FILES: &[&str] = &[
     include_str!("../cards/insurance-need-home.json"),
     include_str!("../cards/insurance-need-loan.json"),
     include_str!("../cards/insurance-need-travel.json"),
+    include_str!("../cards/insurance-need-moto.json"),
+    include_str!("../cards/insurance-need-pet.json"),
+    include_str!("../cards/insurance-need-legal.json"),
+    include_str!("../cards/insurance-need-protection.json"),
+    include_str!("../cards/insurance-need-school.json"),
 ];
 
 static CARDS: LazyLock<Vec<Card>> = LazyLock::new(|| read().unwrap_or_default());
@@ -91,7 +96,9 @@ mod tests {
     fn a_card_that_may_be_sold_with_reads_nothing_protective() {
         for card in shipped().iter().filter(|card| card.available_to_selling) {
             for attribute in &card.attributes {
-                assert!(!attribute.feature.is_protective_only(), "{}", attribute.id);
+                let feature = attribute.feature;
+                assert!(!feature.is_protective_only(), "{}", attribute.id);
+                assert!(!feature.needs_opt_in(), "{}", attribute.id);
             }
         }
     }

@@ -5,7 +5,13 @@
 pub(crate) struct Words {
     folded: String,
     bounds: Vec<(u32, u32)>,
+    is_cut: bool,
 }
+
+/// No bank writes as many words about one line. What follows is not read, so that no text is slow.
+pub(crate) const MOST_WORDS: usize = 256;
+/// Nor as many letters.
+const MOST_LETTERS: usize = 8 * MOST_WORDS;
 
 impl Words {
     /// Folds texts one after the other; words never run over the border of two texts.
@@ -13,6 +19,7 @@ impl Words {
         let mut words = Self {
             folded: String::with_capacity(96),
             bounds: Vec::with_capacity(16),
+            is_cut: false,
         };
         for text in texts {
             words.push_text(text);
@@ -23,6 +30,10 @@ impl Words {
     fn push_text(&mut self, text: &str) {
         let mut start = self.folded.len();
         for symbol in text.chars() {
+            if self.len() >= MOST_WORDS || self.folded.len() >= MOST_LETTERS {
+                self.is_cut = true;
+                return;
+            }
             if push_folded(symbol, &mut self.folded) {
                 continue;
             }
@@ -40,6 +51,11 @@ impl Words {
             self.folded.push(' ');
         }
         self.folded.len()
+    }
+
+    /// Whether there was more text than is read.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// How many words there are.

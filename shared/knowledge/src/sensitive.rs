@@ -68,6 +68,10 @@ pub fn sensitivity_of(line: &Transaction) -> Sensitivity {
 }
 
 pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
+    if !reading.is_whole() {
+        // What was not read may hide anything.
+        return Sensitivity::Payee;
+    }
     let lexicon = reading.lexicon();
     let health_insurer = reading
         .merchant()

@@ -52,6 +52,10 @@ fn unit_of(feature: Feature) -> Unit {
         | Feature::HomeMonthly
         | Feature::HomeLoanMonthly
         | Feature::VehicleMonthly
+        | Feature::PetMonthly
+        | Feature::TwoWheelerMonthly
+        | Feature::LegalMonthly
+        | Feature::SchoolMonthly
         | Feature::FamilyBenefitMonthly => Unit::Cents,
         Feature::IncomeRegularity
         | Feature::IncomeVariation
@@ -76,6 +80,11 @@ fn unit_of(feature: Feature) -> Unit {
         | Feature::CoverLoan
         | Feature::CoverTravel
         | Feature::CoverUnknownLine
+        | Feature::CoverMoto
+        | Feature::CoverPet
+        | Feature::CoverLegal
+        | Feature::CoverProtection
+        | Feature::CoverSchool
         | Feature::ShortCredits => Unit::Number,
     }
 }

@@ -13,7 +13,11 @@ mod cfonb;
 mod golden;
 mod lines;
 mod lives;
+#[path = "../support/page.rs"]
+mod page;
 #[path = "../support/persona.rs"]
 mod persona;
 mod personae;
 mod recurrences;
+mod speed;
+mod whole;

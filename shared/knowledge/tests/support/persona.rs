@@ -156,6 +156,17 @@ pub fn transaction(id: TransactionId, on: Date, amount: Amount, label: &str) -> 
     }
 }
 
+/// A booked balance.
+#[allow(dead_code)]
+pub fn balance(amount: Amount) -> Balance {
+    Balance {
+        amount,
+        balance_type: BalanceType::ClosingBooked,
+        reference_date: None,
+        credit_limit_included: false,
+    }
+}
+
 /// Sixteen bytes from two numbers.
 pub fn entropy(first: usize, second: usize) -> [u8; 16] {
     let mut bytes = [0_u8; 16];

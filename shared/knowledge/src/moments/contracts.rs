@@ -1,0 +1,102 @@
+//! A vehicle, the end of a loan, an insurance contract that is new or due.
+
+use std::collections::BTreeSet;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::{LifeMoment, MomentKind, Story};
+use crate::contracts::InsuranceContract;
+use crate::measure::plus_days;
+use crate::recurrence::{FlowKind, FlowState};
+use crate::taxonomy::Category;
+
+impl Story<'_, '_> {
+    /// At a large payment for a vehicle, a first car-loan instalment, or registration.
+    pub(super) fn vehicle_change(&self) -> Option<LifeMoment> {
+        const PURCHASE_FLOOR: i64 = 150_000;
+        let purchase = self
+            .debits(Category::TransportVehiclePurchase)
+            .find(|entry| entry.cents() <= -PURCHASE_FLOOR);
+        let registration = self
+            .debits(Category::TransportVehiclePurchase)
+            .find(|entry| entry.cents() > -PURCHASE_FLOOR);
+        let candidates = [
+            (purchase, 85),
+            (self.debut(Category::TransportVehicleLoan), 80),
+            (registration, 65),
+        ];
+        candidates
+            .into_iter()
+            .filter_map(|(entry, confidence)| Some((entry?, confidence)))
+            .min_by_key(|(entry, confidence)| (entry.date(), std::cmp::Reverse(*confidence)))
+            .map(|(entry, confidence)| {
+                LifeMoment::new(
+                    MomentKind::VehicleChange,
+                    entry.date(),
+                    confidence,
+                    vec![entry.id()],
+                )
+            })
+    }
+
+    /// On the first day on which a loan's next instalment is certainly missing.
+    pub(super) fn loan_ends(&self) -> impl Iterator<Item = LifeMoment> {
+        self.flows.iter().filter_map(|flow| {
+            let recurrence = &flow.recurrence;
+            let FlowState::Ended { missed_on } = recurrence.state else {
+                return None;
+            };
+            let is_loan = recurrence.kind == FlowKind::Loan
+                && recurrence.category != Category::LoanBnpl
+                && recurrence.evidence.len() >= 3;
+            let known_on = plus_days(missed_on, recurrence.rhythm.tolerance() + 1);
+            is_loan.then(|| {
+                let evidence = recurrence.evidence.last().cloned().into_iter().collect();
+                LifeMoment::new(MomentKind::LoanEnd, known_on, 65, evidence)
+            })
+        })
+    }
+
+    /// At the first premium of an insurer for a line, when neither was paid before.
+    pub(super) fn new_insurance(&self) -> Vec<LifeMoment> {
+        let mut known: BTreeSet<(Option<&String>, Category)> = BTreeSet::new();
+        let mut moments = Vec::new();
+        for entry in self.lines().filter(|entry| entry.cents() < 0) {
+            let cover = entry.category().is_in("insurance")
+                && !matches!(
+                    entry.category(),
+                    Category::InsuranceLifeSavings | Category::InsuranceTravel
+                );
+            if !cover {
+                continue;
+            }
+            let is_new = known.insert((entry.enrichment.merchant.as_ref(), entry.category()));
+            if is_new && entry.date() > self.quiet_until {
+                moments.push(LifeMoment::new(
+                    MomentKind::NewInsuranceContract,
+                    entry.date(),
+                    75,
+                    vec![entry.id()],
+                ));
+            }
+        }
+        moments
+    }
+}
+
+/// Sixty days before the yearly date of a contract.
+pub(super) fn anniversaries(
+    as_of: Date,
+    contracts: &[InsuranceContract],
+) -> impl Iterator<Item = LifeMoment> {
+    const NOTICE_DAYS: i64 = 60;
+    contracts.iter().filter_map(move |contract| {
+        let next = contract.anniversary?.saturating_add(1.year());
+        let known_on = plus_days(next, -NOTICE_DAYS);
+        (contract.is_active() && known_on <= as_of).then(|| {
+            let evidence = contract.evidence.last().cloned().into_iter().collect();
+            LifeMoment::new(MomentKind::ContractAnniversary, known_on, 70, evidence)
+        })
+    })
+}
