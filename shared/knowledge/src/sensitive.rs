@@ -119,6 +119,9 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
             _ => {}
         }
     }
+    if found == Sensitivity::Ordinary && reading.ends_in_a_sensitive_word() {
+        return Sensitivity::Payee;
+    }
     if found == Sensitivity::Ordinary && reading.is_health_premium() {
         return Sensitivity::HealthPremium;
     }

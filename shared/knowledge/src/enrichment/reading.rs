@@ -45,6 +45,12 @@ impl<'a> Reading<'a> {
         self.line.amount.is_debit()
     }
 
+    /// Whether the end of the label cuts a sensitive word short, and no business is named.
+    pub fn ends_in_a_sensitive_word(&self) -> bool {
+        let last = self.words.len().saturating_sub(1);
+        self.lexicon.begins_sensitive(self.words.get(last)) && self.merchant().is_none()
+    }
+
     /// Whether all of the text was read.
     pub fn is_whole(&self) -> bool {
         !self.words.is_cut()
@@ -109,7 +115,8 @@ impl<'a> Reading<'a> {
             }
             _ => None,
         });
-        named
+        let (index, _, first) = named
+            .clone()
             .filter(|(_, _, hit)| !self.is_inside_announcement(hit))
             .min_by_key(|(_, facilitator, hit)| {
                 (
@@ -118,8 +125,19 @@ impl<'a> Reading<'a> {
                     std::cmp::Reverse(hit.words),
                     hit.cut,
                 )
+            })?;
+        // "E.LECLERC STATION": a name that goes on where the first one ends says more.
+        named
+            .filter(|(_, facilitator, hit)| {
+                !facilitator
+                    && !hit.cut
+                    && hit.start > first.start
+                    && hit.start < first.start + first.words
+                    && hit.start + hit.words > first.start + first.words
             })
             .map(|(index, _, hit)| (index, hit))
+            .next()
+            .or(Some((index, first)))
     }
 
     /// A name that is part of the words announcing the operation is not a payee.

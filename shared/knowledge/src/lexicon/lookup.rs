@@ -50,6 +50,16 @@ impl Lexicon {
             .filter_map(|index| self.keywords.get(*index))
     }
 
+    /// Whether a word is most of the beginning of a sensitive one.
+    pub fn begins_sensitive(&self, word: &str) -> bool {
+        word.len() >= CUT_NAME
+            && self
+                .long_sensitive
+                .range::<str, _>((Bound::Excluded(word), Bound::Unbounded))
+                .take_while(|whole| whole.starts_with(word))
+                .any(|whole| word.len() * 3 >= whole.len() * 2)
+    }
+
     fn glued_name(&self, word: &str) -> Option<usize> {
         if word.len() < GLUED_NAME + GLUED_REST {
             return None;

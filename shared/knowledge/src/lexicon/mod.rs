@@ -4,7 +4,7 @@
 mod lookup;
 mod reading;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
@@ -232,11 +232,13 @@ pub(crate) struct Lexicon {
     noise: HashSet<&'static str, BuildHasherDefault<WordHasher>>,
     /// Telling single words long enough to be recognised when the end of the label cuts them.
     long_words: BTreeMap<String, Vec<usize>>,
+    /// Sensitive single words long enough to be recognised when the end of the label cuts them.
+    long_sensitive: BTreeSet<String>,
     /// Single-word names long enough to be recognised when glued to another word or cut short.
     long_names: BTreeMap<String, usize>,
 }
 
-/// A fast hash for short words of our own files (FNV-1a). Only looked up, never iterated.
+/// A fast hash for short words of our own files, eight bytes at a time. Only looked up, never iterated.
 #[derive(Debug)]
 struct WordHasher(u64);
 
@@ -248,13 +250,20 @@ impl Default for WordHasher {
 
 impl Hasher for WordHasher {
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        for chunk in bytes.chunks(8) {
+            let mut padded = [0_u8; 8];
+            padded
+                .iter_mut()
+                .zip(chunk)
+                .for_each(|(to, from)| *to = *from);
+            let word = u64::from_le_bytes(padded);
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
         }
     }
 
     fn finish(&self) -> u64 {
-        self.0
+        // The upper bits are the well mixed ones, the lower ones choose the place.
+        self.0.rotate_left(26)
     }
 }
 

@@ -156,7 +156,12 @@ impl Lexicon {
                 about_health: row.required(1)? == "health",
                 guard: Guard::read(row.text(2)).ok_or_else(|| row.malformed(2))?,
             });
-            self.add_phrase(row.required(0)?, Meaning::Sensitive(index));
+            let phrase = row.required(0)?;
+            let words = Words::of([phrase]);
+            if words.len() == 1 && words.get(0).len() > CUT_NAME && row.text(2) != "none" {
+                self.long_sensitive.insert(words.get(0).to_owned());
+            }
+            self.add_phrase(phrase, Meaning::Sensitive(index));
         }
         for row in table::rows("charities.csv", include_str!("../../data/charities.csv")) {
             self.add_phrase(row.required(0)?, Meaning::Charity);

@@ -168,6 +168,18 @@ fn a_longer_name_takes_a_shorter_sensitive_word_along() {
 }
 
 #[test]
+fn a_sensitive_word_cut_at_the_end_is_sensitive() {
+    assert!(is_sensitive(&line(-1_400, "CARTE X7788 23/06 PHARMACI")));
+    assert!(!is_sensitive(&line(-1_400, "CARTE X7788 23/06 PHARE")));
+}
+
+#[test]
+fn a_name_that_goes_on_says_more() {
+    let known = enrich(&line(-7_100, "PAIEMENT PAR CARTE E.LECLERC STATION AGEN"));
+    assert_eq!(known.category, Category::TransportFuel);
+}
+
+#[test]
 fn income_that_replaces_another_is_stored_without_its_cause() {
     let stored = |label: &str| storable(line(51_200, label));
     let sickness = stored("VIR CPAM RENNES INDEMNITES JOURNALIERES 0126");
