@@ -84,6 +84,9 @@ async fn settings_are_the_defaults_until_replaced_whole_by_who_read_them() {
     assert!(page.html.contains("Mutuelle d"), "{}", page.html);
     assert!(page.html.contains("lang=\"en\""), "{}", page.html);
     assert!(page.html.contains("Move house"), "{}", page.html);
+    for part in ["/assets/theme/0a4d8c.css", "https://assureur.example/terms"] {
+        assert!(page.html.contains(part), "{part}: {}", page.html);
+    }
     for (change, field) in [
         (json!({"locale": "fr"}), "locale"),
         (json!({"duration_days": 31}), "duration_days"),
@@ -149,6 +152,18 @@ async fn a_logo_is_a_picture_and_the_link_key_is_shown_once() {
     let saved = logo(0, &huge[..200]).await;
     assert_eq!(saved.status, 200, "{saved:?}");
     assert_eq!(saved.body["logo"]["format"], "png");
+    let hash = saved.body["logo"]["hash"].as_str().unwrap();
+    let address = format!("/assets/logo/cli_demo/{hash}");
+    let served = api.raw(Method::GET, &address).send().await.unwrap();
+    assert_eq!(served.headers()["content-type"], "image/png");
+    assert_eq!(served.bytes().await.unwrap(), huge[..200]);
+    let foreign = api.get(&format!("/assets/logo/cli_other/{hash}")).await;
+    assert_eq!(foreign.status, 404, "another client's logo");
+    let consent = api.open_consent("customer-1").await;
+    let page = Person::new()
+        .open(consent["journey_url"].as_str().unwrap())
+        .await;
+    assert!(page.html.contains(&address), "{}", page.html);
     // Replacing the rest leaves the logo.
     let named = put(&api, 1, &json!({"display_name": "Example"})).await;
     assert_eq!(named.body["logo"], saved.body["logo"]);

@@ -6,6 +6,7 @@
 //! journey continues on a page that was reloaded, reopened or left for an hour.
 
 mod journey;
+mod logo;
 mod opening;
 mod pages;
 mod reading;
@@ -67,6 +68,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/v1/settings/logo",
             put(settings::save_logo).delete(settings::remove_logo),
         )
+        .route("/assets/logo/{client}/{hash}", get(logo::show))
         .route("/v1/settings/link-key", post(settings::change_link_key))
         .route("/journey/{token}", get(journey::reassurance::show))
         .route(

@@ -91,7 +91,11 @@ impl ConsentStart {
             .await
             .map_err(refused)?;
         let consent = stored.ok_or_else(Problem::not_found)?.consent;
-        let brand = brand_of(&consent);
+        let settings = self.settings(&consent.client).await?;
+        let brand = Brand {
+            name: consent.name_shown().to_owned(),
+            ..Brand::of(&consent.client, &settings)
+        };
         Ok(Journey {
             token,
             consent,
@@ -120,13 +124,5 @@ impl ConsentStart {
             }
             Err(refusal) => Ok(Err(refusal)),
         }
-    }
-}
-
-/// The face of the journey: the name the person knows the client by.
-fn brand_of(consent: &Consent) -> Brand {
-    Brand {
-        name: consent.name_shown().to_owned(),
-        ..Brand::default()
     }
 }

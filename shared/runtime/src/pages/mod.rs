@@ -29,8 +29,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFRESH};
-use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::ids::{ClientId, CorrelationId};
 use passerelle_domain::locale::Locale;
+use passerelle_domain::tenant::{HttpsAddress, TenantSettings};
 use ring::digest::{SHA256, digest};
 
 pub use messages::{Messages, Words};
@@ -101,6 +102,28 @@ pub struct Brand {
     pub terms: Option<String>,
     /// Its privacy policy, `https://…`.
     pub privacy: Option<String>,
+}
+
+impl Brand {
+    /// The face a client gave itself in its settings.
+    #[must_use]
+    pub fn of(client: &ClientId, settings: &TenantSettings) -> Self {
+        let text = |address: &HttpsAddress| address.as_str().to_owned();
+        let colour = settings.accent.map(|accent| accent.to_string());
+        Self {
+            name: settings
+                .display_name
+                .clone()
+                .unwrap_or_else(|| client.to_string()),
+            logo: settings
+                .logo
+                .as_ref()
+                .map(|logo| format!("/assets/logo/{client}/{}", logo.hash)),
+            style: colour.map(|colour| theme_address(colour.trim_start_matches('#'))),
+            terms: settings.terms_url.as_ref().map(text),
+            privacy: settings.privacy_url.as_ref().map(text),
+        }
+    }
 }
 
 /// What a page is, around its content.
