@@ -153,7 +153,8 @@ impl Store {
         let keys = LinkKeys {
             current: fresh_link_key()?,
             previous: before.map(|before| before.current),
-            since: now,
+            // Moments are stored in whole seconds: what is told now is what is read later.
+            since: Timestamp::from_second(now.as_second()).unwrap_or(now),
         };
         let key = self.settings_key(client, now).await?;
         let next = seq.saturating_add(1);
