@@ -122,10 +122,7 @@ fn certificates(
 impl ConsentStart {
     /// The address of our pages, without a final slash.
     pub(crate) fn address(&self, own: &OwnAddress) -> Result<String, Problem> {
-        let address = self.public_url.clone().or_else(|| own.0.clone());
-        let address = address
-            .ok_or_else(|| Problem::internal(&StartError::Missing { name: "PUBLIC_URL" }))?;
-        Ok(address.trim_end_matches('/').to_owned())
+        own.or_public(self.public_url.as_deref())
     }
 
     /// The link of a consent's journey: derived from the tenant key, the same each time.

@@ -15,7 +15,9 @@ use passerelle_domain::ids::{ClientId, ConsentId, CustomerReference};
 use passerelle_domain::locale::Locale;
 use passerelle_domain::purpose::PurposeCode;
 use passerelle_domain::tenant::TenantSettings;
-use passerelle_runtime::{Caller, Code, Json, OwnAddress, Problem, entropy};
+use passerelle_runtime::{
+    Caller, Code, Json, OwnAddress, Problem, entropy, idempotency_key as header_key,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::pages::words_document;
@@ -232,21 +234,12 @@ fn idempotency_key(
     headers: &HeaderMap,
     request: &OpenRequest,
 ) -> Result<Option<IdempotencyKey>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else {
+    let Some(key) = header_key(headers)? else {
         return Ok(None);
     };
-    let refused = || {
-        Problem::new(Code::InvalidRequest)
-            .with_detail("Send an `Idempotency-Key` of 1 to 128 visible ASCII characters.")
-    };
-    let key = value.to_str().map_err(|_| refused())?;
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !visible || !(1..=128).contains(&key.len()) {
-        return Err(refused());
-    }
     let canonical = serde_json::to_string(request).map_err(|error| Problem::internal(&error))?;
     Ok(Some(IdempotencyKey {
-        key: key.to_owned(),
+        key,
         request: Digest::of(&canonical),
     }))
 }

@@ -1,6 +1,8 @@
 //! Consents, journey links, and creation that happens once per `Idempotency-Key`.
 
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem, Update,
+};
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::consent::{Consent, ConsentState};
 use passerelle_domain::event::DomainEvent;
@@ -60,7 +62,8 @@ impl Table {
             self.put_new(link_item(consent, link)),
         ];
         if let Some(key) = idempotency {
-            writes.push(self.put_idempotency(consent, key, now)?);
+            let outcome = [("consent", text(consent.id.as_str()))];
+            writes.push(self.put_idempotency(&consent.client, key, outcome, now)?);
         }
         let answer = self
             .client
@@ -85,15 +88,24 @@ impl Table {
         client: &ClientId,
         key: &IdempotencyKey,
     ) -> Result<Opened, Error> {
+        match self.made_before(client, key).await? {
+            Some(item) => get_parsed(&item, "consent").map(Opened::Before),
+            None => Ok(Opened::KeyReused),
+        }
+    }
+
+    /// What the same request made before; `None` when the key came with another request.
+    pub(crate) async fn made_before(
+        &self,
+        client: &ClientId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Item>, Error> {
         let item = self
             .get(&self.name, Key::idempotency(client, &key.key))
-            .await?;
-        let item = item.ok_or(Error::Conflict)?;
-        if get_text(&item, "request")? == key.request.as_str() {
-            get_parsed(&item, "consent").map(Opened::Before)
-        } else {
-            Ok(Opened::KeyReused)
-        }
+            .await?
+            .ok_or(Error::Conflict)?;
+        let same = get_text(&item, "request")? == key.request.as_str();
+        Ok(same.then_some(item))
     }
 
     /// A client's consent.
@@ -166,20 +178,20 @@ impl Table {
         TransactWriteItem::builder().set_put(put.ok()).build()
     }
 
-    fn put_idempotency(
+    /// Remembers what a request made, unless its key is remembered already.
+    pub(crate) fn put_idempotency(
         &self,
-        consent: &Consent,
+        client: &ClientId,
         key: &IdempotencyKey,
+        outcome: impl IntoIterator<Item = (&'static str, AttributeValue)>,
         now: Timestamp,
     ) -> Result<TransactWriteItem, Error> {
         let until = now
             .checked_add(REMEMBERED_FOR)
             .map_err(|_| Error::Unreadable("clock"))?;
-        let item = Key::idempotency(&consent.client, &key.key).with([
-            ("request", text(key.request.as_str())),
-            ("consent", text(consent.id.as_str())),
-            ("ttl", moment(until)),
-        ]);
+        let mut item = Key::idempotency(client, &key.key).with(outcome);
+        item.insert("request".to_owned(), text(key.request.as_str()));
+        item.insert("ttl".to_owned(), moment(until));
         // An expired record may still be there: TTL deletes late, so it is judged here.
         let put = Put::builder()
             .table_name(&self.name)

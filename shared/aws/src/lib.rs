@@ -21,6 +21,7 @@ pub mod queues;
 pub mod receipts;
 pub mod scores;
 mod secrets;
+pub mod self_care;
 pub mod store;
 pub mod table;
 pub mod tenants;

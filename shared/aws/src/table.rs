@@ -3,15 +3,17 @@
 //! # Main table
 //!
 //! `T#…` stands for `T#{client}`: the tenant opens every partition key that holds anything of a
-//! client's. Two items are reached before a tenant is known and are keyed by a SHA-256 instead: a
-//! journey link and a bank's `state`.
+//! client's. Some items are reached before a tenant is known and are keyed by a SHA-256 instead: links
+//! into a journey or self-care, a visit's cookie and a bank's `state`.
 //!
 //! | item | `pk` | `sk` | holds |
 //! | --- | --- | --- | --- |
 //! | consent | `T#…#N#{consent}` | `CONSENT` | the consent as JSON, `version`; `calendar_day`, `calendar_key` while it can end |
 //! | attempt pointer | `T#…#N#{consent}` | `ATTEMPT` | digest of the latest attempt's `state` |
 //! | journey link | `L#{sha256(token)}` | `LINK` | client, consent; `ttl` |
-//! | idempotency | `T#…#I#{key}` | `I` | request digest, consent; `ttl`, checked on read |
+//! | self-care link | `L#{sha256(token)}` | `SELF-CARE` | client, customer, locale, `expires_at`, `used_at`; `ttl`. A link the client signed is kept from its use on, by the digest of its signature |
+//! | self-care visit | `Y#{sha256(cookie)}` | `VISIT` | client, customer, locale, since, `until`; `ttl`, checked on read |
+//! | idempotency | `T#…#I#{key}` | `I` | request digest, what was made; `ttl`, checked on read |
 //! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, way to the bank, code, token; `ttl` |
 //! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, last four unattended accesses, `wheel_slot` |
 //! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
@@ -182,6 +184,14 @@ impl Key {
 
     pub(crate) fn link(token: &Digest) -> Self {
         Self::new(format!("L#{}", token.as_str()), "LINK")
+    }
+
+    pub(crate) fn self_care_link(token: &Digest) -> Self {
+        Self::new(format!("L#{}", token.as_str()), "SELF-CARE")
+    }
+
+    pub(crate) fn visit(cookie: &Digest) -> Self {
+        Self::new(format!("Y#{}", cookie.as_str()), "VISIT")
     }
 
     pub(crate) fn idempotency(client: &ClientId, key: &str) -> Self {

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use aws_sdk_kms::primitives::Blob;
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::account::FingerprintKey;
-use passerelle_domain::ids::{AuthorisationId, ClientId, ConnectionId, ConsentId};
+use passerelle_domain::ids::{AuthorisationId, ClientId, ConnectionId, ConsentId, LinkId};
 use passerelle_domain::private::Private;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
@@ -72,6 +72,13 @@ impl TenantKey {
     #[must_use]
     pub fn journey_token(&self, consent: &ConsentId) -> Private {
         let token = derive(&self.0, &[b"journey-link", consent.as_str().as_bytes()]);
+        Private::new(hex::encode(*token))
+    }
+
+    /// The token of a link into self-care, derived for the same reason.
+    #[must_use]
+    pub fn self_care_token(&self, link: &LinkId) -> Private {
+        let token = derive(&self.0, &[b"self-care-link", link.as_str().as_bytes()]);
         Private::new(hex::encode(*token))
     }
 

@@ -155,6 +155,10 @@ prefixed_id!(
     EventId, "evt_", "event id"
 );
 prefixed_id!(
+    /// One link into self-care.
+    LinkId, "lnk_", "link id"
+);
+prefixed_id!(
     /// Follows one piece of work across functions and queues. Carries no meaning.
     CorrelationId, "cor_", "correlation id"
 );

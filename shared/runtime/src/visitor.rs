@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::call_budget::AttendedPsu;
 use passerelle_domain::locale::Locale;
 
+use crate::environment::StartError;
 use crate::gateway::GatewayContext;
 use crate::problem::{Code, Problem};
 
@@ -94,6 +95,20 @@ pub(crate) fn preferred_locale(headers: &HeaderMap) -> Locale {
 /// header, so nobody can turn a link of ours elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnAddress(pub Option<String>);
+
+impl OwnAddress {
+    /// The address pages are served under, without a final slash: the deployment's own where it sets
+    /// one (`PUBLIC_URL`), else the one the request came by.
+    ///
+    /// # Errors
+    /// The `internal` problem when there is neither.
+    pub fn or_public(&self, public_url: Option<&str>) -> Result<String, Problem> {
+        let address = public_url.or(self.0.as_deref());
+        let address = address
+            .ok_or_else(|| Problem::internal(&StartError::Missing { name: "PUBLIC_URL" }))?;
+        Ok(address.trim_end_matches('/').to_owned())
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for OwnAddress {
     type Rejection = Infallible;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use passerelle_domain::locale::Locale;
 
 /// The texts of a set of pages, by language and key.
@@ -185,6 +187,18 @@ impl<'a> Words<'a> {
         };
         format!("{day} {month} {}", date.year())
     }
+
+    /// A moment to the minute, in UTC and saying so: `1 March 2027 at 09:05 (UTC)`.
+    #[must_use]
+    pub fn moment(&self, moment: Timestamp) -> String {
+        let utc = moment.to_zoned(TimeZone::UTC);
+        let date = self.date(utc.date());
+        let time = match self.locale {
+            Locale::Fr => format!("{} h {:02}", utc.hour(), utc.minute()),
+            Locale::En => format!("{:02}:{:02}", utc.hour(), utc.minute()),
+        };
+        super::words(self.locale).fill("moment", &[("date", &date), ("time", &time)])
+    }
 }
 
 #[cfg(test)]
@@ -229,5 +243,13 @@ mod tests {
         let day = date(2027, 3, 1);
         assert_eq!(super::super::words(Locale::Fr).date(day), "1er mars 2027");
         assert_eq!(super::super::words(Locale::En).date(day), "1 March 2027");
+    }
+
+    #[test]
+    fn moments_say_which_clock_they_are_read_on() {
+        let moment = "2027-03-01T09:05:59Z".parse().unwrap();
+        let said = |locale| super::super::words(locale).moment(moment);
+        assert_eq!(said(Locale::Fr), "1er mars 2027 à 9 h 05 (UTC)");
+        assert_eq!(said(Locale::En), "1 March 2027 at 09:05 (UTC)");
     }
 }
