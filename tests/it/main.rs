@@ -28,6 +28,7 @@ mod person;
 mod receipts;
 mod runtime_api;
 mod secrecy;
+mod self_care;
 mod sensitive;
 mod settings;
 mod template;

@@ -120,6 +120,11 @@ impl Person {
         self.follow(url.clone(), answer).await
     }
 
+    /// Fetches a file, whatever it answers.
+    pub async fn download(&mut self, url: &Url) -> Response {
+        self.send(self.http.get(url.clone())).await
+    }
+
     /// Sends a form and stops at the first redirect: where would it lead?
     pub async fn submit_and_hold(&mut self, url: &Url, fields: &[(&str, &str)]) -> Url {
         let answer = self.send(self.http.post(url.clone()).form(fields)).await;

@@ -1,5 +1,6 @@
 //! The insurer's reads, purpose by purpose: connections, accounts, transactions, what was learned and
-//! the lines that show it; corrections; events, receipts and the access log; the end of a connection.
+//! the lines that show it; corrections; events, receipts and the access log; the end of a connection;
+//! and what the person does alone ([`self_care`]).
 //!
 //! Every read of bank data names a purpose. [`grant`] is the one place that says yes: a live consent
 //! of this client that grants the purpose, and a purpose that may read this class of data.
@@ -15,7 +16,9 @@ mod grant;
 mod learned;
 mod line;
 mod opt_ins;
+mod pages;
 mod receipts;
+mod self_care;
 mod standing;
 mod texts;
 mod transactions;
@@ -25,15 +28,21 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, put};
 use passerelle_aws::{Clients, Error, ReceiptBook, Store, Table};
-use passerelle_runtime::{Caller, Clock, Environment, Function, Problem, StartError};
+use passerelle_banks::Directory;
+use passerelle_runtime::{Caller, Clock, Environment, Function, OwnAddress, Problem, StartError};
 
 pub(crate) struct Connections {
     pub(crate) store: Store,
     pub(crate) receipts: ReceiptBook,
+    /// The banks, for their names.
+    pub(crate) directory: Directory,
+    /// The address pages are served under, unless it is the API's own.
+    pub(crate) public_url: Option<String>,
     pub(crate) clock: Clock,
 }
 
-/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID` and `TENANT_CLAIM`.
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID` and `TENANT_CLAIM`;
+/// optional `PUBLIC_URL`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing.
@@ -46,6 +55,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let connections = Arc::new(Connections {
         store: Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?),
         receipts: ReceiptBook::new(clients, table, environment.text("RECEIPT_KEY_ID")?),
+        directory: Directory::of_every_bank()
+            .map_err(|error| StartError::setup("the banks", error))?,
+        public_url: environment.optional("PUBLIC_URL"),
         clock: environment.clock(),
     });
     let router = Router::new()
@@ -103,9 +115,17 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/v1/connections/{connection}/opt-ins",
             get(opt_ins::read).put(opt_ins::decide),
         )
+        .merge(self_care::routes())
         .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
         .with_state(connections);
     Ok(Function::new("connections").http(router))
+}
+
+impl Connections {
+    /// The address of our pages, without a final slash.
+    pub(crate) fn address(&self, own: &OwnAddress) -> Result<String, Problem> {
+        own.or_public(self.public_url.as_deref())
+    }
 }
 
 /// What a failing table means to a caller. A destroyed key means that nothing is there any more.

@@ -19,7 +19,7 @@ const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Whose self-care it is, and how they are addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Visitor {
+pub struct Psu {
     /// The client whose customer it is.
     pub client: ClientId,
     /// The client's reference for the person.
@@ -32,7 +32,7 @@ pub struct Visitor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfCareLink {
     /// Whose.
-    pub visitor: Visitor,
+    pub psu: Psu,
     /// Until when it opens.
     pub expires_at: Timestamp,
     /// When it was used, if it was.
@@ -86,7 +86,7 @@ pub enum Pass {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
     /// Who.
-    pub visitor: Visitor,
+    pub psu: Psu,
     /// Since when.
     pub started_at: Timestamp,
     /// Until when, unless they go on.
@@ -102,21 +102,21 @@ impl Table {
         &self,
         made: &MadeLink,
         token: &Digest,
-        visitor: &Visitor,
+        psu: &Psu,
         idempotency: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<Made, Error> {
-        let mut writes = vec![self.put_new(link_item(token, visitor, made.expires_at))];
+        let mut writes = vec![self.put_new(link_item(token, psu, made.expires_at))];
         if let Some(key) = idempotency {
             let outcome = [
                 ("link", text(made.id.as_str())),
                 ("expires_at", moment(made.expires_at)),
             ];
-            writes.push(self.put_idempotency(&visitor.client, key, outcome, now)?);
+            writes.push(self.put_idempotency(&psu.client, key, outcome, now)?);
         }
         match (self.write_together(writes).await, idempotency) {
             (Ok(()), _) => Ok(Made::Link(made.clone())),
-            (Err(Error::Conflict), Some(key)) => self.link_made_before(&visitor.client, key).await,
+            (Err(Error::Conflict), Some(key)) => self.link_made_before(&psu.client, key).await,
             (Err(error), _) => Err(error),
         }
     }
@@ -147,7 +147,7 @@ impl Table {
                 .contains_key("used_at")
                 .then(|| get_moment(&item, "used_at"));
             Ok(SelfCareLink {
-                visitor: read_visitor(&item)?,
+                psu: read_psu(&item)?,
                 expires_at: get_moment(&item, "expires_at")?,
                 used_at: used.transpose()?,
             })
@@ -194,7 +194,7 @@ impl Table {
         visit: &Visit,
         expires_at: Timestamp,
     ) -> TransactWriteItem {
-        let mut item = link_item(signature, &visit.visitor, expires_at);
+        let mut item = link_item(signature, &visit.psu, expires_at);
         item.insert("used_at".to_owned(), moment(visit.started_at));
         let put = Put::builder()
             .table_name(&self.name)
@@ -213,7 +213,7 @@ impl Table {
             return Ok(None);
         };
         let visit = Visit {
-            visitor: read_visitor(&item)?,
+            psu: read_psu(&item)?,
             started_at: get_moment(&item, "started_at")?,
             until: get_moment(&item, "until")?,
         };
@@ -236,7 +236,7 @@ impl Table {
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":until", moment(visit.until))
-            .expression_attribute_values(":locale", text(visit.visitor.locale.tag()))
+            .expression_attribute_values(":locale", text(visit.psu.locale.tag()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
@@ -274,8 +274,8 @@ impl Table {
     }
 }
 
-fn link_item(token: &Digest, visitor: &Visitor, expires_at: Timestamp) -> Item {
-    let mut item = with_visitor(Key::self_care_link(token), visitor);
+fn link_item(token: &Digest, psu: &Psu, expires_at: Timestamp) -> Item {
+    let mut item = with_psu(Key::self_care_link(token), psu);
     item.insert("expires_at".to_owned(), moment(expires_at));
     if let Ok(until) = expires_at.checked_add(REMEMBERED_FOR) {
         item.insert("ttl".to_owned(), moment(until));
@@ -284,23 +284,23 @@ fn link_item(token: &Digest, visitor: &Visitor, expires_at: Timestamp) -> Item {
 }
 
 fn visit_item(cookie: &Digest, visit: &Visit) -> Item {
-    let mut item = with_visitor(Key::visit(cookie), &visit.visitor);
+    let mut item = with_psu(Key::visit(cookie), &visit.psu);
     item.insert("started_at".to_owned(), moment(visit.started_at));
     item.insert("until".to_owned(), moment(visit.until));
     item.insert("ttl".to_owned(), moment(visit.until));
     item
 }
 
-fn with_visitor(key: Key, visitor: &Visitor) -> Item {
+fn with_psu(key: Key, psu: &Psu) -> Item {
     key.with([
-        ("client", text(visitor.client.as_str())),
-        ("customer", text(visitor.customer.as_str())),
-        ("locale", text(visitor.locale.tag())),
+        ("client", text(psu.client.as_str())),
+        ("customer", text(psu.customer.as_str())),
+        ("locale", text(psu.locale.tag())),
     ])
 }
 
-fn read_visitor(item: &Item) -> Result<Visitor, Error> {
-    Ok(Visitor {
+fn read_psu(item: &Item) -> Result<Psu, Error> {
+    Ok(Psu {
         client: get_parsed(item, "client")?,
         customer: get_parsed(item, "customer")?,
         locale: get_parsed(item, "locale")?,

@@ -147,6 +147,14 @@ struct Rows {
 }
 
 impl Directory {
+    /// Every bank there is, the sandbox's included: to name one, not to offer it.
+    ///
+    /// # Errors
+    /// [`BankError::Directory`] when the compiled-in directory is damaged.
+    pub fn of_every_bank() -> Result<Self, BankError> {
+        Self::compiled(true)
+    }
+
     /// Reads the compiled-in rows; those of the sandbox only where one runs.
     pub(crate) fn compiled(with_sandbox: bool) -> Result<Self, BankError> {
         let rows: Rows = toml::from_str(INSTITUTIONS)

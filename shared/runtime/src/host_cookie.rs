@@ -66,7 +66,11 @@ impl HostCookie {
             SameSite::Lax => "Lax",
             SameSite::Strict => "Strict",
         };
-        let secure = if is_secure(own_address) { "; Secure" } else { "" };
+        let secure = if is_secure(own_address) {
+            "; Secure"
+        } else {
+            ""
+        };
         let cookie = format!(
             "{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite={same_site}{secure}"
         );

@@ -31,7 +31,7 @@ pub use host_cookie::{HostCookie, SameSite};
 pub use idempotency::idempotency_key;
 pub use input::{BODY_LIMIT, Form, Json, Path, Query};
 pub use problem::{Code, FieldError, Place, Problem};
-pub use visitor::{OwnAddress, Visitor};
+pub use visitor::{OwnAddress, Visitor, preferred_locale};
 pub use work::{Tick, Work, WorkError};
 
 /// What [`run`] and [`Function::answer`] end with when the platform is told of an error.

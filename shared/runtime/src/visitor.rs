@@ -76,7 +76,7 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The language a browser asks for first, of those we have; French otherwise.
-pub(crate) fn preferred_locale(headers: &HeaderMap) -> Locale {
+pub fn preferred_locale(headers: &HeaderMap) -> Locale {
     let wanted = headers
         .get(ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
