@@ -120,6 +120,11 @@ impl Person {
         self.follow(url.clone(), answer).await
     }
 
+    /// The value of a cookie.
+    pub fn cookie(&self, name: &str) -> String {
+        self.cookies[name].clone()
+    }
+
     /// Fetches a file, whatever it answers.
     pub async fn download(&mut self, url: &Url) -> Response {
         self.send(self.http.get(url.clone())).await

@@ -6,6 +6,7 @@ use reqwest::Method;
 
 use crate::machine::Machine;
 use crate::person::Person;
+use crate::self_care;
 use crate::world::{approve, wait_for_ending, walk_to_bank};
 
 /// Words that only a person's lines, accounts and names hold.
@@ -59,6 +60,18 @@ async fn no_label_iban_name_token_or_link_reaches_the_log_or_lies_readable_in_th
     let progress = person.open(back.as_str()).await;
     wait_for_ending(&mut person, progress).await;
 
+    // A visit to self-care: its link, its cookie and what its forms carry.
+    let care = self_care::link(&machine.api().await, "customer-1").await;
+    let (mut person, overview) = self_care::enter(&care).await;
+    let copies = person.open(overview.link("/self-care/downloads")).await;
+    let copy = person.download(&copies.link("/data.json")).await;
+    assert_eq!(copy.status(), 200);
+    let visit = [
+        care.rsplit('/').next().unwrap().to_owned(),
+        person.cookie("self-care"),
+        overview.inputs("proof")[0].clone(),
+    ];
+
     let api = machine.api().await;
     let made = api.send(Method::POST, "/v1/settings/link-key", None).await;
     let link_key = made.body["link_key"].as_str().unwrap().to_owned();
@@ -75,6 +88,7 @@ async fn no_label_iban_name_token_or_link_reaches_the_log_or_lies_readable_in_th
         }
     }
     words.push(link_key);
+    words.extend(visit);
     assert_absent(&words, &machine.folder().join("dynamodb.sqlite"));
     // What a browser carries is as secret as what a bank serves.
     words.push(link.rsplit('/').next().unwrap().to_owned());

@@ -19,7 +19,7 @@ async fn world() -> (World, Api) {
 }
 
 /// A link into self-care, as the insurer's app asks for it.
-async fn link(api: &Api, customer: &str) -> String {
+pub async fn link(api: &Api, customer: &str) -> String {
     let path = format!("/v1/customers/{customer}/self-care-links");
     let asked = json!({"locale": "en"});
     let answer = api.send(Method::POST, &path, Some(&asked)).await;
@@ -28,7 +28,7 @@ async fn link(api: &Api, customer: &str) -> String {
 }
 
 /// Opens a link and presses its button.
-async fn enter(link: &str) -> (Person, Page) {
+pub async fn enter(link: &str) -> (Person, Page) {
     let mut person = Person::new();
     let landing = person.open(link).await;
     assert_eq!(landing.status, 200, "{}", landing.html);
