@@ -119,7 +119,7 @@ async fn the_person_sees_everything_and_takes_back_one_purpose_and_then_all() {
     assert_eq!(status_of(&api, &with("quote")).await.0, 200);
 
     // All of it is taken back.
-    let overview = person.open(again.link("/self-care/connections")).await;
+    let overview = person.open(overview.url.as_str()).await;
     let question = person.open(overview.link("/self-care/withdraw")).await;
     assert!(
         question.html.contains("Banque Bac à sable"),
@@ -356,7 +356,7 @@ async fn a_visit_goes_on_while_it_is_used_and_ends_after_an_hour_without_a_page_
     minutes(61);
     let ended = person.open(overview.url.as_str()).await;
     assert_eq!(
-        (ended.status, ended.heading().contains("ended")),
+        (ended.status, ended.heading().contains("terminée")),
         (403, true)
     );
 

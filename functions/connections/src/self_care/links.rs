@@ -111,7 +111,7 @@ impl Connections {
         let tenant_key = tenant_key.map_err(refused)?;
         let asked = MadeLink {
             id: LinkId::from_entropy(entropy()),
-            expires_at: now.checked_add(lifetime).unwrap_or(now),
+            expires_at: whole_second(now.checked_add(lifetime).unwrap_or(now)),
         };
         let token = Digest::of(tenant_key.self_care_token(&asked.id).expose());
         let made = self
@@ -130,4 +130,9 @@ impl Connections {
             Made::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
         }
     }
+}
+
+/// Moments are stored in seconds: the first answer and a repeated one say the same.
+fn whole_second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }
