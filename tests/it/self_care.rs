@@ -360,6 +360,8 @@ async fn a_visit_goes_on_while_it_is_used_and_ends_after_an_hour_without_a_page_
         (403, true)
     );
 
+    // The insurer's token has ended meanwhile as well.
+    let api = world.api("cli_demo").await;
     let (mut person, overview) = enter(&link(&api, "customer-1").await).await;
     let mut pages = 0;
     while person.open(overview.url.as_str()).await.status == 200 {
