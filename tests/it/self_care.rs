@@ -592,3 +592,130 @@ async fn the_pages_are_had_in_the_other_language_from_then_on() {
         text
     );
 }
+
+/// The recipe of the README, run as it stands there.
+fn signed_by_recipe(base: &str, consent: &str, key: &str, expires: i64) -> String {
+    let readme = crate::house::text("functions/connections/README.md");
+    let recipe = readme.split("```sh\n").nth(1).expect("a recipe");
+    let recipe = recipe.split("```").next().unwrap();
+    let made = std::process::Command::new("sh")
+        .args(["-c", recipe])
+        .env("BASE", base)
+        .env("CLIENT", "cli_demo")
+        .env("CONSENT", consent)
+        .env("EXPIRES", expires.to_string())
+        .env("LINK_KEY", key)
+        .output()
+        .expect("sh and openssl");
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_the_insurer_signed_by_the_recipe_opens_one_visit_and_no_other_link_does() {
+    let (world, api) = world().await;
+    connect(&api, "customer-1", "camille.martin").await;
+    let consent = api.connection("customer-1").await["consent"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let soon = world.suite.clock().now().as_second() + 900;
+    let nobodys = signed_by_recipe(&world.base, &consent, &"0".repeat(64), soon);
+    assert_eq!(Person::new().open(&nobodys).await.status, 404, "no key yet");
+
+    let made = api.send(Method::POST, "/v1/settings/link-key", None).await;
+    let key = made.body["link_key"].as_str().unwrap().to_owned();
+    let link = signed_by_recipe(&world.base, &consent, &key, soon);
+    assert!(!link.contains("customer-1"), "{link}");
+    for (why, forged) in [
+        ("another key", nobodys),
+        (
+            "another end",
+            link.replace(&soon.to_string(), &(soon + 1).to_string()),
+        ),
+        ("another client", link.replace("cli_demo", "cli_other")),
+        (
+            "too far ahead",
+            signed_by_recipe(&world.base, &consent, &key, soon + 90_000),
+        ),
+        ("another nonce", link.replace("nonce=", "nonce=0")),
+    ] {
+        assert_eq!(Person::new().open(&forged).await.status, 404, "{why}");
+        let url: Url = forged.parse().unwrap();
+        assert_eq!(Person::new().submit(&url, &[]).await.status, 404, "{why}");
+    }
+    let mut person = Person::new();
+    let landing = person.open(&link).await;
+    let overview = person.submit(&landing.link("/self-care/signed"), &[]).await;
+    assert!(
+        overview.html.contains("Banque Bac à sable"),
+        "{}",
+        overview.html
+    );
+
+    // Used up: whoever finds the link can only have the insurer asked for another, once an hour.
+    let mut finder = Person::new();
+    for _ in 0..2 {
+        let used = finder.open(&link).await;
+        assert_eq!(used.status, 410, "{}", used.html);
+        let asked = finder
+            .submit(&used.link("/self-care/signed/again"), &[])
+            .await;
+        assert_eq!(asked.status, 200, "{}", asked.html);
+    }
+    let events = api.get("/v1/events?limit=500").await.body;
+    let asked: Vec<&Value> = events["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["kind"] == "self-care.link-requested")
+        .collect();
+    assert_eq!(asked.len(), 1, "{events}");
+    assert!(asked[0].to_string().contains("customer-1"), "{asked:?}");
+    assert!(!asked[0].to_string().contains("/self-care/"), "{asked:?}");
+
+    let late = signed_by_recipe(&world.base, &consent, &key, soon);
+    world
+        .suite
+        .clock()
+        .advance(jiff::SignedDuration::from_mins(16));
+    let late = Person::new().open(&late).await;
+    assert_eq!(late.status, 410, "{}", late.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_sees_who_read_what_and_takes_the_receipts_along() {
+    let (_world, api) = world().await;
+    connect(&api, "customer-1", "camille.martin").await;
+    let id = api.connection("customer-1").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/connections/{id}/transactions?purpose=advice");
+    assert_eq!(api.get(&path).await.status, 200);
+    let (mut person, overview) = enter(&link(&api, "customer-1").await).await;
+    let log = person.open(overview.link("/self-care/access-log")).await;
+    for said in [
+        "transactions, sorted by kind",
+        "Advise you",
+        "Banque Bac à sable",
+    ] {
+        assert!(log.html.contains(said), "{said}: {}", log.html);
+    }
+    let question = person.open(overview.link(&id)).await;
+    let question = person.open(question.link("/purposes/quote")).await;
+    press(&mut person, &question, "/purposes/quote").await;
+    let data = person.open(log.link("/self-care/downloads")).await;
+    let receipts = person.download(&data.link("/receipts.jsonl")).await;
+    let receipts = receipts.text().await.unwrap();
+    let acts: Vec<Value> = receipts
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["receipt"].clone())
+        .collect();
+    assert_eq!(acts.len(), 2, "granted, then narrowed: {acts:?}");
+    assert!(acts[1].to_string().contains("psu"), "{}", acts[1]);
+    let client_copy = api.get("/v1/customers/customer-1/receipts").await;
+    assert_eq!(client_copy.body, Value::String(receipts));
+    let nonsense = log.url.join("?before=x").unwrap();
+    assert_eq!(person.download(&nonsense).await.status(), 400);
+}

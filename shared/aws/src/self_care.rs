@@ -6,6 +6,7 @@
 
 use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
 use jiff::{SignedDuration, Timestamp};
+use passerelle_domain::event::{About, DomainEvent, EventKind};
 use passerelle_domain::ids::{ClientId, CustomerReference, LinkId};
 use passerelle_domain::locale::Locale;
 
@@ -114,7 +115,7 @@ impl Table {
             ];
             writes.push(self.put_idempotency(&psu.client, key, outcome, now)?);
         }
-        match (self.write_together(writes).await, idempotency) {
+        match (self.transact(writes).await, idempotency) {
             (Ok(()), _) => Ok(Made::Link(made.clone())),
             (Err(Error::Conflict), Some(key)) => self.link_made_before(&psu.client, key).await,
             (Err(error), _) => Err(error),
@@ -173,7 +174,7 @@ impl Table {
             } => self.remember_signature(signature, visit, *expires_at),
         };
         let opened = self.put_new(visit_item(cookie, visit));
-        self.write_together(vec![used, opened]).await
+        self.transact(vec![used, opened]).await
     }
 
     fn use_link(&self, link: &Digest, now: Timestamp) -> Result<TransactWriteItem, Error> {
@@ -260,17 +261,34 @@ impl Table {
         self.delete(&self.name, Key::visit(cookie)).await
     }
 
-    async fn write_together(&self, writes: Vec<TransactWriteItem>) -> Result<(), Error> {
-        let answer = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk)?;
-        self.meter.table_write(answer.consumed_capacity());
-        Ok(())
+    /// Tells the client that a person asks for a link; once an hour, however often they ask.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn request_link(&self, psu: &Psu, now: Timestamp) -> Result<(), Error> {
+        let hour = now.as_second().div_euclid(3600);
+        // With a space in it, no key a client sends can be the same.
+        let once = IdempotencyKey {
+            key: format!("self-care {} {hour}", psu.customer),
+            request: Digest::of("self-care-link"),
+        };
+        let about = About {
+            client: psu.client.clone(),
+            customer: Some(psu.customer.clone()),
+            consent: None,
+            connection: None,
+        };
+        let sequence = u64::try_from(hour).unwrap_or_default();
+        let event = DomainEvent::new(about, sequence, EventKind::SelfCareLinkRequested, now);
+        let writes = vec![
+            self.put_idempotency(&psu.client, &once, [], now)?,
+            self.put_event(&event)?,
+        ];
+        match self.transact(writes).await {
+            // Told before, within this hour.
+            Ok(()) | Err(Error::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -116,6 +116,11 @@ pub enum EventKind {
     /// Everything of a connection was erased here: erase your copies.
     #[serde(rename = "data.erased")]
     DataErased,
+    /// A person asks for a link into self-care, from one that was used or is late. The event carries
+    /// no link: `POST /v1/customers/{customer}/self-care-links` makes one, to be sent to the address
+    /// the client knows.
+    #[serde(rename = "self-care.link-requested")]
+    SelfCareLinkRequested,
     /// What was learned about a person is new.
     #[serde(rename = "score.ready")]
     ScoreReady {
@@ -138,6 +143,7 @@ impl EventKind {
             Self::ConsentWithdrawn { .. } => "consent.withdrawn",
             Self::ReauthenticationNeeded { .. } => "connection.reauthentication-needed",
             Self::DataErased => "data.erased",
+            Self::SelfCareLinkRequested => "self-care.link-requested",
             Self::ScoreReady { .. } => "score.ready",
         }
     }

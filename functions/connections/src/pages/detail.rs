@@ -5,8 +5,8 @@ use axum::response::Response;
 use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeText};
 use passerelle_runtime::pages::Words;
 
-use super::Frame;
 use super::overview::{ConnectionCard, SaidCard};
+use super::{Frame, class_name};
 
 /// A purpose that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,11 @@ struct SaidPurpose<'a> {
 
 impl PurposeRow {
     fn said(&self, words: Words<'static>) -> SaidPurpose<'_> {
-        let class = |class: &DataClass| match class {
-            DataClass::Accounts => words.text("reads.accounts"),
-            DataClass::Transactions => words.text("reads.transactions"),
-            DataClass::Scores => words.text("reads.scores"),
-        };
-        let reads: Vec<_> = self.reads.iter().map(class).collect();
+        let reads: Vec<_> = self
+            .reads
+            .iter()
+            .map(|class| class_name(*class, words))
+            .collect();
         SaidPurpose {
             row: self,
             reads: reads.join(", "),

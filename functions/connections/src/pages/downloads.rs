@@ -28,6 +28,8 @@ pub(crate) struct Downloads {
     pub(crate) transactions_at: String,
     /// Where the accounts are, as CSV.
     pub(crate) accounts_at: String,
+    /// Where the receipts are.
+    pub(crate) receipts_at: String,
 }
 
 struct File {
@@ -41,6 +43,7 @@ struct View<'a> {
     words: Words<'static>,
     frame: &'a Frame,
     lines: String,
+    receipts_at: &'a str,
     documents: Vec<File>,
     sheets: Vec<File>,
 }
@@ -58,6 +61,7 @@ impl Downloads {
             words,
             frame: &self.frame,
             lines: words.count("downloads.lines", self.parts.lines),
+            receipts_at: &self.receipts_at,
             documents: self.files(words, "downloads.data", &self.json_at),
             sheets,
         };

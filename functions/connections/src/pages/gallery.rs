@@ -11,7 +11,7 @@ use passerelle_domain::Date;
 use passerelle_domain::account::{AccountKind, Balance, BalanceType};
 use passerelle_domain::ids::{AccountId, TransactionId};
 use passerelle_domain::money::Amount;
-use passerelle_domain::purpose::Catalogue;
+use passerelle_domain::purpose::{Catalogue, DataClass};
 use passerelle_domain::transaction::{Counterparty, Transaction};
 use passerelle_knowledge::{AccountHistory, Analysis, History, analyse};
 use passerelle_runtime::pages as shared;
@@ -45,6 +45,7 @@ fn frame(locale: Locale) -> Frame {
         ways: vec![
             way("ways.connections", "/self-care/connections"),
             way("ways.learned", "/self-care/learned"),
+            way("ways.access", "/self-care/access-log"),
             way("ways.downloads", "/self-care/downloads"),
         ],
     }
@@ -120,7 +121,7 @@ fn detail(locale: Locale, standing: Standing) -> Detail {
         PurposeRow {
             code: purpose.code.clone(),
             text: purpose.text(locale).unwrap().clone(),
-            reads: purpose.reads.clone(),
+            reads: purpose.terms.reads.iter().copied().collect(),
             narrow_at: format!("/self-care/connections/example/purposes/{code}"),
         }
     };
@@ -145,6 +146,26 @@ fn question(locale: Locale, subject: Subject) -> Question {
     }
 }
 
+fn access_log(locale: Locale, any: bool) -> AccessLog {
+    let row = |bank: Option<&str>, read| AccessRow {
+        at: "2026-11-22T19:04:00Z".parse().unwrap(),
+        read,
+        purpose: "Préparer un devis".to_owned(),
+        bank_name: bank.map(str::to_owned),
+    };
+    AccessLog {
+        frame: frame(locale),
+        rows: match any {
+            true => vec![
+                row(Some(BANK), DataClass::Accounts),
+                row(None, DataClass::Scores),
+            ],
+            false => Vec::new(),
+        },
+        older_at: any.then(|| "/self-care/access-log?before=example".to_owned()),
+    }
+}
+
 fn downloads(locale: Locale, count: usize) -> Downloads {
     Downloads {
         frame: frame(locale),
@@ -152,6 +173,7 @@ fn downloads(locale: Locale, count: usize) -> Downloads {
         json_at: "/self-care/downloads/data.json".to_owned(),
         transactions_at: "/self-care/downloads/transactions.csv".to_owned(),
         accounts_at: "/self-care/downloads/accounts.csv".to_owned(),
+        receipts_at: "/self-care/downloads/receipts.jsonl".to_owned(),
     }
 }
 
@@ -255,6 +277,11 @@ fn all(locale: Locale) -> Vec<(String, Response)> {
             "overview-none".to_owned(),
             overview(locale, Vec::new()).page(),
         ),
+        ("access-log".to_owned(), access_log(locale, true).page()),
+        (
+            "access-log-none".to_owned(),
+            access_log(locale, false).page(),
+        ),
         (
             "learned".to_owned(),
             learned(locale, Some(&analysis)).page(),
@@ -277,8 +304,18 @@ fn all(locale: Locale) -> Vec<(String, Response)> {
         pages.push((format!("question-{name}"), question(locale, subject).page()));
     }
     for one in Ending::ALL {
-        let on = (one != Ending::Left).then(|| "/self-care/connections".to_owned());
-        pages.push((format!("ending-{}", one.key()), ending(locale, one, on)));
+        let closed = matches!(one, Ending::LinkUsed | Ending::LinkExpired);
+        let onward = match closed {
+            true => Onward::Choices {
+                go_on_at: "/self-care/connections".to_owned(),
+                again_at: "/self-care/link/example/again".to_owned(),
+            },
+            false => Onward::Nowhere,
+        };
+        pages.push((
+            format!("ending-{}", one.key()),
+            ending(locale, one, &onward),
+        ));
     }
     pages
 }

@@ -3,6 +3,7 @@
 //! Every page is a struct with what it needs and a `page()` that renders it. All addresses are given;
 //! the words come from `messages/<language>.toml`.
 
+mod access_log;
 mod detail;
 mod downloads;
 mod ending;
@@ -16,11 +17,13 @@ use std::sync::LazyLock;
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
+use passerelle_domain::purpose::DataClass;
 use passerelle_runtime::pages::{Brand, Messages, Shell, Words, page};
 
+pub(crate) use access_log::{AccessLog, AccessRow};
 pub(crate) use detail::{Detail, PurposeRow};
 pub(crate) use downloads::{Downloads, Parts};
-pub(crate) use ending::{Ending, ending};
+pub(crate) use ending::{Ending, Onward, ending};
 pub(crate) use landing::Landing;
 pub(crate) use learned::{Knowledge, Learned, category_name};
 pub(crate) use overview::{ConnectionCard, Erasure, Overview, Standing, UntilWhen};
@@ -35,6 +38,15 @@ static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
 
 pub(crate) fn words(locale: Locale) -> Words<'static> {
     MESSAGES.words(locale)
+}
+
+/// What a class of data is called.
+fn class_name(class: DataClass, words: Words<'static>) -> &'static str {
+    match class {
+        DataClass::Accounts => words.text("reads.accounts"),
+        DataClass::Transactions => words.text("reads.transactions"),
+        DataClass::Scores => words.text("reads.scores"),
+    }
 }
 
 /// What surrounds every page of a visit: whose it is, and the proof its forms carry.

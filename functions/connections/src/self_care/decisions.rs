@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use passerelle_aws::self_care::Psu;
 use passerelle_domain::consent::ConsentEvent;
 use passerelle_domain::ids::ConnectionId;
-use passerelle_domain::purpose::{Purpose, PurposeCode};
+use passerelle_domain::purpose::PurposeCode;
+use passerelle_domain::receipt::Actor;
 use passerelle_runtime::{Path, Problem};
 
 use super::Place;
@@ -26,12 +26,13 @@ pub(crate) async fn ask_narrow(
     Path((id, code)): Path<(ConnectionId, PurposeCode)>,
 ) -> Result<Response, Problem> {
     let held = connections.held(&here.psu, &id).await?;
-    let granted = connections.granted(&held, connections.clock.now());
-    let Some(purpose) = granted.iter().find(|purpose| purpose.code == code) else {
+    let now = connections.clock.now();
+    let granted = held.granted(&here.settings.catalogue, here.psu.locale, now);
+    let Some(purpose) = granted.iter().find(|purpose| *purpose.code == code) else {
         // Switched off before, here or in another tab.
         return Ok(Place::Connection(&id).go());
     };
-    let title = title(purpose, &here.psu);
+    let title = purpose.text.title.clone();
     let subject = match granted.len() {
         1 => Subject::LastPurpose { title },
         _ => Subject::Purpose { title },
@@ -105,11 +106,6 @@ pub(crate) async fn withdraw_all(
     Ok(Place::Connections.go())
 }
 
-fn title(purpose: &Purpose, psu: &Psu) -> String {
-    let text = purpose.text(psu.locale);
-    text.map_or_else(|| purpose.code.to_string(), |text| text.title.clone())
-}
-
 fn question(here: &Here, held: &Held, subject: Subject, place: Place<'_>) -> Question {
     Question {
         frame: frame(here, std::slice::from_ref(held)),
@@ -124,12 +120,15 @@ impl Connections {
     /// Takes one purpose back; the last one takes all.
     async fn take_back(&self, held: &Held, code: &PurposeCode) -> Result<(), Problem> {
         let event = ConsentEvent::Narrowed(code.clone());
-        let narrowed = held.consent.apply(event, self.clock.now());
+        let now = self.clock.now();
+        let narrowed = held.consent.apply(event, now);
         match narrowed {
             Ok(next) if next.state.is_terminal() => self.withdraw(held).await,
             Ok(next) => {
-                let saved = self.store.table().save_consent(&next).await;
-                saved.map_err(refused)
+                let saved = self
+                    .receipts
+                    .save_consent(&held.consent, &next, Actor::Psu, now);
+                saved.await.map_err(refused)
             }
             Err(_) => Ok(()),
         }
@@ -140,10 +139,15 @@ impl Connections {
         let (table, now) = (self.store.table(), self.clock.now());
         let (client, connection) = (&held.consent.client, &held.connection.id);
         if let Ok(ended) = held.consent.apply(ConsentEvent::Withdrawn, now) {
-            table.save_consent(&ended).await.map_err(refused)?;
+            let saved = self
+                .receipts
+                .save_consent(&held.consent, &ended, Actor::Psu, now);
+            saved.await.map_err(refused)?;
         }
         let erased = table.erase_connection(client, connection, now).await;
         erased.map_err(refused)?;
+        let recorded = self.receipts.record_erasure(&held.consent, connection, now);
+        recorded.await.map_err(refused)?;
         let cleared = table.clear_calendar(client, &held.consent.id).await;
         cleared.map_err(refused)?;
         tracing::info!(outcome = "withdrawn", %connection, "connection withdrawn by the person");

@@ -43,6 +43,7 @@ pub(crate) async fn show(
         json_at: format!("{under}/data.json"),
         transactions_at: format!("{under}/transactions.csv"),
         accounts_at: format!("{under}/accounts.csv"),
+        receipts_at: format!("{under}/receipts.jsonl"),
     };
     Ok(page.page())
 }
@@ -85,6 +86,15 @@ pub(crate) async fn accounts(
     let copy = connections.copy(&here, &held).await?;
     let text = csv::accounts(&copy, here.psu.locale);
     Ok(file(CSV, "accounts.csv", text.into()))
+}
+
+/// Every receipt of theirs, signed: the same file the client gets.
+pub(crate) async fn receipts(
+    State(connections): State<Arc<Connections>>,
+    here: Here,
+) -> Result<Response, Problem> {
+    let psu = &here.psu;
+    connections.receipts_of(&psu.client, &psu.customer).await
 }
 
 const CSV: &str = "text/csv; charset=utf-8";

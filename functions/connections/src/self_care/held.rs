@@ -5,10 +5,12 @@ use passerelle_aws::self_care::Psu;
 use passerelle_domain::connection::{Connection, ConnectionStatus};
 use passerelle_domain::consent::{Consent, ConsentState};
 use passerelle_domain::ids::ConnectionId;
-use passerelle_domain::purpose::Purpose;
+use passerelle_domain::locale::Locale;
+use passerelle_domain::purpose::{Catalogue, PurposeCode, PurposeTerms, PurposeText};
+use passerelle_domain::tenant::TenantSettings;
 use passerelle_domain::{Date, Timestamp};
 use passerelle_runtime::Problem;
-use passerelle_runtime::pages::Brand;
+use passerelle_runtime::pages::{Brand, theme_address};
 
 use crate::pages::{Erasure, Standing, UntilWhen};
 use crate::{Connections, refused};
@@ -138,27 +140,61 @@ impl Connections {
             consent: consent.consent,
         }))
     }
+}
 
-    /// The purposes the person agreed to, which are allowed now, in the catalogue's words.
-    pub(crate) fn granted(&self, held: &Held, now: Timestamp) -> Vec<&Purpose> {
-        let asked = held.consent.requested.iter().map(|asked| &asked.code);
-        asked
-            .filter(|code| held.consent.allows(code, now))
-            .filter_map(|code| self.catalogue.find(code))
+/// A purpose the person allows now.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted<'a> {
+    pub(crate) code: &'a PurposeCode,
+    /// What it allows, as the person was told when they agreed.
+    pub(crate) terms: &'a PurposeTerms,
+    /// How it is explained; its code where the catalogue has dropped it since.
+    pub(crate) text: PurposeText,
+}
+
+impl Held {
+    /// What the person allows now, in the catalogue's words.
+    pub(crate) fn granted(
+        &self,
+        catalogue: &Catalogue,
+        locale: Locale,
+        now: Timestamp,
+    ) -> Vec<Granted<'_>> {
+        let allowed = self.consent.requested.iter();
+        allowed
+            .filter(|asked| self.consent.allows(&asked.code, now))
+            .map(|asked| Granted {
+                code: &asked.code,
+                terms: &asked.terms,
+                text: text(catalogue, &asked.code, locale),
+            })
             .collect()
-    }
-
-    /// The client as the person knows it.
-    pub(crate) async fn brand(&self, psu: &Psu) -> Result<Brand, Problem> {
-        Ok(brand_of(psu, &self.held_by(psu).await?))
     }
 }
 
-/// The name under which the person was asked last.
-pub(crate) fn brand_of(psu: &Psu, held: &[Held]) -> Brand {
-    let named = held.iter().find_map(|held| held.consent.brand.clone());
+fn text(catalogue: &Catalogue, code: &PurposeCode, locale: Locale) -> PurposeText {
+    let known = catalogue
+        .find(code)
+        .and_then(|purpose| purpose.text(locale));
+    known.cloned().unwrap_or_else(|| PurposeText {
+        title: code.to_string(),
+        explanation: String::new(),
+        learned: String::new(),
+        if_refused: String::new(),
+    })
+}
+
+/// The client's face: as it set it, else under the name by which the person was asked last.
+pub(crate) fn brand_of(psu: &Psu, settings: &TenantSettings, held: &[Held]) -> Brand {
+    let asked_as = held.iter().find_map(|held| held.consent.brand.clone());
+    let name = settings.display_name.clone().or(asked_as);
+    let accent = settings.accent.map(|accent| accent.to_string());
+    let address = |url: &passerelle_domain::tenant::HttpsAddress| url.as_str().to_owned();
     Brand {
-        name: named.unwrap_or_else(|| psu.client.to_string()),
-        ..Brand::default()
+        name: name.unwrap_or_else(|| psu.client.to_string()),
+        logo: None,
+        style: accent.map(|colour| theme_address(colour.trim_start_matches('#'))),
+        terms: settings.terms_url.as_ref().map(address),
+        privacy: settings.privacy_url.as_ref().map(address),
     }
 }

@@ -1,7 +1,7 @@
 //! What was learned about the person, in plain words and with its reasons.
 //!
-//! Shown is what the purposes they still allow may learn: with none that may, nothing is; with
-//! purposes that sell alone, what a purpose that sells may see.
+//! Shown is what the purposes they still allow may learn, taken together: with none that may, nothing
+//! is; with purposes that sell alone, what a purpose that sells may see.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use passerelle_aws::scores::StoredScore;
 use passerelle_domain::Timestamp;
-use passerelle_domain::purpose::{DataClass, Purpose};
+use passerelle_domain::purpose::{DataClass, PurposeTerms};
 use passerelle_knowledge::Analysis;
 use passerelle_runtime::Problem;
 
@@ -43,7 +43,7 @@ impl Connections {
         held: &[Held],
     ) -> Result<Option<StoredScore<Analysis>>, Problem> {
         let (psu, now) = (&here.psu, self.clock.now());
-        let Some(purpose) = self.widest(held, now) else {
+        let Some(terms) = together(held, here, now) else {
             return Ok(None);
         };
         let found = self
@@ -53,16 +53,21 @@ impl Connections {
             .await
             .map_err(refused)?;
         Ok(found.map(|stored| StoredScore {
-            analysis: stored.analysis.visible_to(purpose),
+            analysis: stored.analysis.visible_to(&terms),
             ..stored
         }))
     }
+}
 
-    /// Of the purposes allowed now, the one that may see most of what is learned.
-    fn widest(&self, held: &[Held], now: Timestamp) -> Option<&Purpose> {
-        held.iter()
-            .flat_map(|held| self.granted(held, now))
-            .filter(|purpose| purpose.may_read(DataClass::Scores))
-            .min_by_key(|purpose| purpose.sells)
-    }
+/// What the purposes allowed now may learn, taken together; nothing where none may.
+fn together(held: &[Held], here: &Here, now: Timestamp) -> Option<PurposeTerms> {
+    held.iter()
+        .flat_map(|held| held.granted(&here.settings.catalogue, here.psu.locale, now))
+        .filter(|granted| granted.terms.may_read(DataClass::Scores))
+        .map(|granted| granted.terms.clone())
+        .reduce(|mut all, one| {
+            all.learns.extend(one.learns);
+            all.sells &= one.sells;
+            all
+        })
 }

@@ -7,6 +7,7 @@
 //! The person's right to see what is held about them (GDPR art. 15 and 20) depends on no purpose, so
 //! these reads name none; what the client may still read is not widened by them.
 
+pub(crate) mod access;
 pub(crate) mod decisions;
 pub(crate) mod downloads;
 pub(crate) mod entry;
@@ -15,6 +16,7 @@ pub(crate) mod held;
 pub(crate) mod learned;
 pub(crate) mod links;
 pub(crate) mod overview;
+pub(crate) mod signed;
 pub(crate) mod visit;
 
 use std::sync::Arc;
@@ -37,6 +39,14 @@ pub(crate) fn routes() -> Router<Arc<Connections>> {
         .route(
             "/self-care/link/{token}",
             get(entry::show_given).post(entry::enter_given),
+        )
+        .route("/self-care/link/{token}/again", post(entry::ask_again))
+        .route("/self-care/signed", get(signed::show).post(signed::enter))
+        .route("/self-care/signed/again", post(signed::ask_again))
+        .route("/self-care/access-log", get(access::show))
+        .route(
+            "/self-care/downloads/receipts.jsonl",
+            get(downloads::receipts),
         )
         .route("/self-care/leave", post(visit::leave))
         .route("/self-care/language", post(visit::speak))
@@ -76,6 +86,7 @@ pub(crate) enum Place<'a> {
     Withdraw(&'a ConnectionId),
     WithdrawAll,
     Learned,
+    AccessLog,
     Downloads,
 }
 
@@ -88,6 +99,7 @@ impl Place<'_> {
             Self::Withdraw(id) => format!("/self-care/connections/{id}/withdraw"),
             Self::WithdrawAll => "/self-care/withdraw".to_owned(),
             Self::Learned => "/self-care/learned".to_owned(),
+            Self::AccessLog => "/self-care/access-log".to_owned(),
             Self::Downloads => "/self-care/downloads".to_owned(),
         }
     }

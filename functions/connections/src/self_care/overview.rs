@@ -6,12 +6,10 @@ use axum::extract::State;
 use axum::response::Response;
 use passerelle_domain::Timestamp;
 use passerelle_domain::ids::ConnectionId;
-use passerelle_domain::locale::Locale;
-use passerelle_domain::purpose::Purpose;
 use passerelle_runtime::{Path, Problem};
 
 use super::Place;
-use super::held::{Held, brand_of};
+use super::held::{Granted, Held, brand_of};
 use super::visit::Here;
 use crate::Connections;
 use crate::pages::{ConnectionCard, Detail, Frame, Overview, PurposeRow, Way};
@@ -27,10 +25,7 @@ pub(crate) async fn all(
     let any_live = held.iter().any(|held| held.is_live(now));
     let page = Overview {
         frame: frame(&here, &held),
-        connections: held
-            .iter()
-            .map(|held| connections.card(held, here.psu.locale, now))
-            .collect(),
+        connections: held.iter().map(|held| card(held, &here, now)).collect(),
         withdraw_all_at: any_live.then(|| Place::WithdrawAll.address()),
     };
     Ok(page.page())
@@ -46,13 +41,13 @@ pub(crate) async fn one(
         connections.clock.now(),
     );
     let locale = here.psu.locale;
-    let granted = connections.granted(&held, now);
+    let granted = held.granted(&here.settings.catalogue, locale, now);
     let page = Detail {
         frame: frame(&here, std::slice::from_ref(&held)),
-        card: connections.card(&held, locale, now),
+        card: card(&held, &here, now),
         purposes: granted
             .into_iter()
-            .filter_map(|purpose| row(&id, purpose, locale))
+            .map(|purpose| row(&id, purpose))
             .collect(),
         withdraw_at: held.is_live(now).then(|| Place::Withdraw(&id).address()),
     };
@@ -63,7 +58,7 @@ pub(crate) async fn one(
 pub(super) fn frame(here: &Here, held: &[Held]) -> Frame {
     Frame {
         locale: here.psu.locale,
-        brand: brand_of(&here.psu, held),
+        brand: brand_of(&here.psu, &here.settings, held),
         proof: here.proof(),
         ways: ways(),
     }
@@ -77,31 +72,27 @@ fn ways() -> Vec<Way> {
     vec![
         way("ways.connections", Place::Connections),
         way("ways.learned", Place::Learned),
+        way("ways.access", Place::AccessLog),
         way("ways.downloads", Place::Downloads),
     ]
 }
 
-fn row(connection: &ConnectionId, purpose: &Purpose, locale: Locale) -> Option<PurposeRow> {
-    Some(PurposeRow {
+fn row(connection: &ConnectionId, purpose: Granted<'_>) -> PurposeRow {
+    PurposeRow {
         code: purpose.code.clone(),
-        text: purpose.text(locale)?.clone(),
-        reads: purpose.reads.clone(),
-        narrow_at: Place::Narrow(connection, &purpose.code).address(),
-    })
+        reads: purpose.terms.reads.iter().copied().collect(),
+        narrow_at: Place::Narrow(connection, purpose.code).address(),
+        text: purpose.text,
+    }
 }
 
-impl Connections {
-    fn card(&self, held: &Held, locale: Locale, now: Timestamp) -> ConnectionCard {
-        let titles = self.granted(held, now).into_iter();
-        ConnectionCard {
-            bank_name: held.bank_name.clone(),
-            standing: held.standing(now),
-            until_when: held.until_when().filter(|_| held.is_live(now)),
-            purposes: titles
-                .filter_map(|purpose| purpose.text(locale))
-                .map(|text| text.title.clone())
-                .collect(),
-            detail_at: Place::Connection(&held.connection.id).address(),
-        }
+fn card(held: &Held, here: &Here, now: Timestamp) -> ConnectionCard {
+    let granted = held.granted(&here.settings.catalogue, here.psu.locale, now);
+    ConnectionCard {
+        bank_name: held.bank_name.clone(),
+        standing: held.standing(now),
+        until_when: held.until_when().filter(|_| held.is_live(now)),
+        purposes: granted.into_iter().map(|it| it.text.title).collect(),
+        detail_at: Place::Connection(&held.connection.id).address(),
     }
 }

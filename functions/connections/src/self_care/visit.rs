@@ -19,10 +19,11 @@ use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::private::Private;
+use passerelle_domain::tenant::TenantSettings;
 use passerelle_runtime::{Code, Form, HostCookie, OwnAddress, Problem, SameSite, preferred_locale};
 
 use super::Place;
-use crate::pages::{self, Ending};
+use crate::pages::{self, Ending, Onward};
 use crate::{Connections, refused};
 
 /// The one cookie of self-care.
@@ -45,6 +46,8 @@ const PROOF: &str = "proof";
 #[derive(Debug, Clone)]
 pub(crate) struct Here {
     pub(crate) psu: Psu,
+    /// What the client decided about its pages.
+    pub(crate) settings: TenantSettings,
     cookie: Private,
     visit: Visit,
 }
@@ -88,7 +91,7 @@ impl From<Problem> for NotHere {
 impl IntoResponse for NotHere {
     fn into_response(self) -> Response {
         match self {
-            Self::Ended(locale) => pages::ending(locale, Ending::VisitEnded, None),
+            Self::Ended(locale) => pages::ending(locale, Ending::VisitEnded, &Onward::Nowhere),
             Self::Refused(problem) => problem.into_response(),
         }
     }
@@ -110,7 +113,9 @@ impl FromRequestParts<Arc<Connections>> for Here {
         let visit = found.map_err(refused)?.ok_or_else(ended)?;
         tracing::Span::current().record("tenant", visit.psu.client.as_str());
         let visit = connections.extended(visit, &cookie, now).await?;
+        let settings = connections.store.table().settings(&visit.psu.client).await;
         Ok(Self {
+            settings: settings.map_err(refused)?,
             psu: visit.psu.clone(),
             visit,
             cookie,
@@ -187,7 +192,7 @@ pub(crate) async fn leave(
     let here = &answer.here;
     let ended = connections.store.table().end_visit(&here.key()).await;
     ended.map_err(refused)?;
-    let mut page = pages::ending(here.psu.locale, Ending::Left, None);
+    let mut page = pages::ending(here.psu.locale, Ending::Left, &Onward::Nowhere);
     let header = COOKIE.forgotten(&connections.address(&own)?);
     page.headers_mut().insert(SET_COOKIE, header);
     Ok(page)
