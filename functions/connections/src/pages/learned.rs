@@ -171,6 +171,11 @@ fn model_key(model: &str) -> &'static str {
         "insurance-need-home" => "learned.model.insurance-need-home",
         "insurance-need-travel" => "learned.model.insurance-need-travel",
         "insurance-need-loan" => "learned.model.insurance-need-loan",
+        "insurance-need-moto" => "learned.model.insurance-need-moto",
+        "insurance-need-pet" => "learned.model.insurance-need-pet",
+        "insurance-need-legal" => "learned.model.insurance-need-legal",
+        "insurance-need-protection" => "learned.model.insurance-need-protection",
+        "insurance-need-school" => "learned.model.insurance-need-school",
         _ => "learned.model.other",
     }
 }
