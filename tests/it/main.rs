@@ -22,6 +22,7 @@ mod house;
 mod interruption;
 mod journeys;
 mod learned;
+mod life;
 mod machine;
 mod permissions;
 mod person;

@@ -257,7 +257,12 @@ fn certificates_and_their_keys_are_for_the_functions_that_call_banks_and_named_o
             .collect();
         assert_eq!(
             roles,
-            ["ConsentStartRole", "BankCallbackRole", "SyncRole"],
+            [
+                "ConsentStartRole",
+                "BankCallbackRole",
+                "SyncRole",
+                "ConsentExpiryRole"
+            ],
             "{name}"
         );
         for statement in statements(&properties["PolicyDocument"]) {

@@ -6,8 +6,9 @@ use passerelle_aws::table::Digest;
 use passerelle_banks::{Access, AttemptSecrets, BankConsent, BankError, OpenToken};
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::FailureReason;
-use passerelle_domain::call_budget::PsuPresence;
+use passerelle_domain::call_budget::{CallRule, PsuPresence};
 use passerelle_domain::consent::{Consent, ConsentEvent, ConsentState};
+use passerelle_domain::ids::InstitutionId;
 use passerelle_runtime::{Correlation, Problem, Work};
 use url::Url;
 
@@ -19,6 +20,14 @@ pub(crate) struct Returned {
     pub(crate) state: Digest,
     /// What was in hand, unless it was parked with the attempt before.
     pub(crate) answer: Option<ParkedReturn>,
+}
+
+/// A consent the bank has made valid.
+struct Authorised {
+    before: Consent,
+    consent: Consent,
+    /// Whether it was valid before: then its connection goes on.
+    renews: bool,
 }
 
 impl BankCallback {
@@ -144,26 +153,30 @@ impl BankCallback {
     ) -> Result<(), Problem> {
         let now = self.clock.now();
         let attempt = &exchanged.authorisation;
-        let authorised = self.authorised(exchanged, bank_valid_until, now).await?;
-        let Some((before, consent)) = authorised else {
+        let Some(authorised) = self.authorised(exchanged, bank_valid_until, now).await? else {
             return self.fail(state, FailureReason::BankRefused, now).await;
         };
-        let ConsentState::Valid { valid_until, .. } = &consent.state else {
+        let ConsentState::Valid { valid_until, .. } = &authorised.consent.state else {
             return self.fail(state, FailureReason::BankRefused, now).await;
         };
         let completion = Completion {
             attempt: exchanged,
-            before: &before,
-            consent: &consent,
+            before: &authorised.before,
+            consent: &authorised.consent,
             consent_until: *valid_until,
+            call_rule: self.call_rule(&attempt.institution),
         };
-        match self
-            .store
-            .complete_authorisation(&self.receipts, completion, state, now)
-            .await
-        {
+        let completed = match authorised.renews {
+            true => self.renew(&completion, state, now).await,
+            false => {
+                self.store
+                    .complete_authorisation(&self.receipts, completion, state, now)
+                    .await
+            }
+        };
+        match completed {
             // Completed by another request meanwhile, or the consent moved: the page says which.
-            Ok(()) | Err(Error::Conflict) => {}
+            Ok(()) | Err(Error::Conflict | Error::Erased) => {}
             Err(error) => return Err(pages::refused(error)),
         }
         let work = Work {
@@ -182,13 +195,46 @@ impl BankCallback {
         Ok(())
     }
 
+    /// Puts the new token in the former one's place. A bank that keeps the former consent apart is told
+    /// that it is over, once this stands.
+    async fn renew(
+        &self,
+        completion: &Completion<'_>,
+        state: &Digest,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let attempt = completion.attempt;
+        let owner = &attempt.authorisation;
+        let former = self
+            .store
+            .present_token(&owner.client, &owner.connection, now)
+            .await?;
+        let apart = match (
+            OpenToken::from_bytes(&attempt.token),
+            OpenToken::from_bytes(&former),
+        ) {
+            (Ok(new), Ok(former)) => new.stands_apart_from(&former),
+            _ => false,
+        };
+        self.store
+            .complete_renewal(&self.receipts, completion, apart, state, now)
+            .await
+    }
+
+    fn call_rule(&self, bank: &InstitutionId) -> CallRule {
+        let entry = self.banks.directory().get(bank);
+        entry
+            .map(|entry| entry.institution.call_rule())
+            .unwrap_or_default()
+    }
+
     /// The consent as it was and in its valid state; `None` when it cannot take this bank any more.
     async fn authorised(
         &self,
         exchanged: &ExchangedAttempt,
         bank_valid_until: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<(Consent, Consent)>, Problem> {
+    ) -> Result<Option<Authorised>, Problem> {
         let attempt = &exchanged.authorisation;
         let stored = self
             .store
@@ -198,9 +244,10 @@ impl BankCallback {
         let Some(stored) = stored.map_err(pages::refused)? else {
             return Ok(None);
         };
-        let chosen = match &stored.consent.state {
-            ConsentState::Received { institution, .. } => institution.as_ref(),
-            _ => None,
+        let (chosen, renews) = match &stored.consent.state {
+            ConsentState::Received { institution, .. } => (institution.as_ref(), false),
+            ConsentState::Valid { institution, .. } => (Some(institution), true),
+            _ => (None, false),
         };
         if chosen != Some(&attempt.institution) {
             return Ok(None);
@@ -210,7 +257,11 @@ impl BankCallback {
             bank_valid_until,
         };
         match stored.consent.apply(event, now) {
-            Ok(consent) => Ok(Some((stored.consent, consent))),
+            Ok(consent) => Ok(Some(Authorised {
+                before: stored.consent,
+                consent,
+                renews,
+            })),
             Err(refusal) => {
                 tracing::warn!(%refusal, "the consent does not take the bank's answer");
                 Ok(None)

@@ -148,7 +148,7 @@ impl BankCallback {
         let tenant_key = self.store.vault().tenant_key(&attempt.client, now).await;
         let token = tenant_key
             .map_err(pages::refused)?
-            .journey_token(&attempt.consent);
+            .journey_token(&attempt.consent, attempt.link_number);
         Ok(pages::to_journey(&token))
     }
 }

@@ -15,9 +15,11 @@ mod evidence;
 mod grant;
 mod learned;
 mod line;
+mod narrowing;
 mod opt_ins;
 mod pages;
 mod receipts;
+mod renewing;
 mod self_care;
 mod standing;
 mod texts;
@@ -26,7 +28,7 @@ mod transactions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, put};
+use axum::routing::{delete, get, post, put};
 use passerelle_aws::{Clients, Error, ReceiptBook, Store, Table};
 use passerelle_banks::Directory;
 use passerelle_runtime::{Caller, Clock, Environment, Function, OwnAddress, Problem, StartError};
@@ -82,6 +84,11 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         .route(
             "/v1/customers/{customer}/evidence",
             get(evidence::of_customer),
+        )
+        .route("/v1/consents/{consent}/renewals", post(renewing::open))
+        .route(
+            "/v1/consents/{consent}/purposes/{purpose}",
+            delete(narrowing::take_back),
         )
         .route(
             "/v1/customers/{customer}/receipts",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use passerelle_domain::Timestamp;
-use passerelle_domain::call_budget::CallBudget;
+use passerelle_domain::call_budget::{CallBudget, CallRule};
 use passerelle_domain::connection::Connection;
 use passerelle_domain::ids::{ConnectionId, ConsentId, CustomerReference, InstitutionId};
 use passerelle_runtime::{Caller, Json, Path, Problem};
@@ -28,10 +28,15 @@ pub(crate) struct Standing {
     call_budget: Budget,
 }
 
-/// What the bank still allows without the person (RTS art. 36(5)(b)).
+/// The ledger of unattended accesses: what the bank allows without the person (RTS art. 36(5)(b)).
 #[derive(Debug, Serialize)]
 struct Budget {
+    /// The bank's own rule; the law's four in any 24 hours hold beside it.
+    rule: CallRule,
+    /// The accesses that count now, oldest first.
+    used: Vec<Timestamp>,
     unattended_left: usize,
+    /// When the next one is possible.
     next_possible: Timestamp,
 }
 
@@ -90,6 +95,8 @@ fn standing(connection: Connection, budget: CallBudget, now: Timestamp) -> Stand
         consent_until: connection.consent_until,
         created_at: connection.created_at,
         call_budget: Budget {
+            rule: budget.rule(),
+            used: budget.used(now).collect(),
             unattended_left: budget.remaining(now),
             next_possible: budget.next_possible(now),
         },

@@ -133,7 +133,8 @@ impl ConsentStart {
     ) -> Result<String, Problem> {
         let now = self.clock.now();
         let tenant_key = self.store.vault().tenant_key(&consent.client, now).await;
-        let token = tenant_key.map_err(refused)?.journey_token(&consent.id);
+        let tenant_key = tenant_key.map_err(refused)?;
+        let token = tenant_key.journey_token(&consent.id, consent.link_number());
         Ok(format!("{address}/journey/{}", token.expose()))
     }
 }

@@ -134,7 +134,7 @@ impl ConsentStart {
         now: Timestamp,
     ) -> Result<ConsentId, Problem> {
         let tenant_key = self.store.vault().tenant_key(&consent.client, now).await;
-        let token = tenant_key.map_err(refused)?.journey_token(&consent.id);
+        let token = tenant_key.map_err(refused)?.journey_token(&consent.id, 0);
         let link = Digest::of(token.expose());
         let opened = self
             .store

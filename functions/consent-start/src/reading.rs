@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use passerelle_domain::Timestamp;
-use passerelle_domain::consent::{Consent, ConsentState, RequestedPurpose};
+use passerelle_domain::consent::{Consent, RequestedPurpose};
 use passerelle_domain::ids::{ConsentId, CustomerReference};
 use passerelle_runtime::{Caller, Json, OwnAddress, Path, Problem};
 use serde::Serialize;
@@ -47,10 +47,7 @@ pub(crate) async fn shown(
     address: &str,
 ) -> Result<Shown, Problem> {
     let now = consent_start.clock.now();
-    let open = matches!(
-        &consent.state,
-        ConsentState::Received { link_expires_at, .. } if now < *link_expires_at
-    );
+    let open = consent.question(now).is_some();
     let journey_url = match open {
         true => Some(consent_start.journey_url(&consent, address).await?),
         false => None,

@@ -1,20 +1,22 @@
-//! Queues what is due: connections whose minute of the wheel has come, and steps that are owed but
-//! whose message was lost.
+//! Queues what is due: steps that are owed but whose message was lost or whose bank kept them waiting,
+//! longest owed first; then the connections whose minute of the wheel has come. So what is stalest goes
+//! first.
 //!
-//! Sending the same connection twice is harmless: the claim decides who works, inside the consent and
-//! the bank's call budget.
+//! A bank that is down is not sent work: its connections owe their sync until it may be tried, spread
+//! over the time after. Sending the same connection twice is harmless: the claim decides who works,
+//! inside the consent and the bank's call budget.
+
+mod visiting;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use passerelle_aws::circuits::Circuits;
 use passerelle_aws::due::Owed;
 use passerelle_aws::wheel::RefreshesPerDay;
 use passerelle_aws::{Clients, Error, Queue, Table};
 use passerelle_domain::ids::{ClientId, ConnectionId};
 use passerelle_runtime::{Clock, Correlation, Environment, Function, StartError, Work, WorkError};
-
-/// Minutes walked in one run: after an outage the wheel catches up an hour per minute.
-const MINUTES_PER_RUN: usize = 60;
 
 /// Owed steps queued in one run, per kind.
 const OVERDUE_PER_RUN: usize = 200;
@@ -25,6 +27,7 @@ struct Refresh {
     sync_queue: Queue,
     scoring_queue: Queue,
     refreshes_per_day: RefreshesPerDay,
+    circuits: Circuits,
     clock: Clock,
 }
 
@@ -33,9 +36,11 @@ struct Refresh {
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
 pub fn function(environment: &Environment, clients: &Clients) -> Result<Function, StartError> {
+    // The wheel and the due marks hold ids only: no key is needed here.
+    let table = Table::new(clients, environment.text("TABLE_NAME")?, "");
     let refresh = Arc::new(Refresh {
-        // The wheel and the due marks hold ids only: no key is needed here.
-        table: Table::new(clients, environment.text("TABLE_NAME")?, ""),
+        circuits: Circuits::new(table.clone()),
+        table,
         sync_queue: Queue::new(clients, environment.text("SYNC_QUEUE_URL")?),
         scoring_queue: Queue::new(clients, environment.text("SCORING_QUEUE_URL")?),
         refreshes_per_day: environment.parsed("REFRESHES_PER_DAY")?,
@@ -51,16 +56,17 @@ impl Refresh {
     async fn run(&self) -> Result<(), WorkError> {
         let now = self.clock.now();
         let table = self.table.metered();
-        let visited = self.walk_the_wheel(&table, now).await?;
         let syncs = self
             .queue_overdue(&table, Owed::Sync, &self.sync_queue, now)
             .await?;
+        let visits = self.walk_the_wheel(&table, now).await?;
         let scorings = self
             .queue_overdue(&table, Owed::Scoring, &self.scoring_queue, now)
             .await?;
         let usage = table.meter().usage();
         tracing::info!(
-            visited,
+            visited = visits.sent,
+            waiting = visits.waiting,
             overdue_syncs = syncs,
             overdue_scorings = scorings,
             aws_calls = usage.table_requests + usage.queue_requests,
@@ -69,19 +75,6 @@ impl Refresh {
             "due work queued"
         );
         Ok(())
-    }
-
-    async fn walk_the_wheel(&self, table: &Table, now: Timestamp) -> Result<usize, Error> {
-        let mut visited = 0;
-        for minute in table.minutes_to_walk(now, MINUTES_PER_RUN).await? {
-            let connections = table
-                .connections_of_minute(minute, self.refreshes_per_day)
-                .await?;
-            visited += connections.len();
-            self.send_all(table, &self.sync_queue, connections).await?;
-            table.minute_walked(minute).await?;
-        }
-        Ok(visited)
     }
 
     async fn queue_overdue(
@@ -104,14 +97,24 @@ impl Refresh {
         connections: Vec<(ClientId, ConnectionId)>,
     ) -> Result<(), Error> {
         for (client, connection) in connections {
-            let Correlation(correlation) = Correlation::fresh();
-            let work = Work {
-                client,
-                connection,
-                correlation,
-            };
-            queue.send(&work.client, &work, table.meter()).await?;
+            self.send(table, queue, client, connection).await?;
         }
         Ok(())
+    }
+
+    async fn send(
+        &self,
+        table: &Table,
+        queue: &Queue,
+        client: ClientId,
+        connection: ConnectionId,
+    ) -> Result<(), Error> {
+        let Correlation(correlation) = Correlation::fresh();
+        let work = Work {
+            client,
+            connection,
+            correlation,
+        };
+        queue.send(&work.client, &work, table.meter()).await
     }
 }

@@ -3,12 +3,15 @@
 //! The message is a hint. What may happen is decided by the claim (consent, budget, lease) and what
 //! did happen by the commit; a duplicate, a replay or a zombie finds a refused condition.
 
+mod health;
 mod merge;
 mod reading;
 
 use std::sync::Arc;
 
-use passerelle_aws::connections::{Claim, ClaimRefusal, Loaded, SyncOutcome};
+use passerelle_aws::circuits::Circuits;
+use passerelle_aws::claims::{Claim, ClaimRefusal};
+use passerelle_aws::connections::{Loaded, SyncOutcome};
 use passerelle_aws::due::Owed;
 use passerelle_aws::{Clients, Keys, Queue, Store, Table};
 use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks};
@@ -21,6 +24,7 @@ struct Sync {
     store: Store,
     banks: Banks,
     scoring_queue: Queue,
+    circuits: Circuits,
     clock: Clock,
 }
 
@@ -41,10 +45,12 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };
+    let circuits = Circuits::new(table.clone());
     let sync = Arc::new(Sync {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
         banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
         scoring_queue: Queue::new(clients, environment.text("SCORING_QUEUE_URL")?),
+        circuits,
         clock: environment.clock(),
     });
     Ok(Function::new("sync").queue(move |work| {
@@ -93,7 +99,11 @@ impl Sync {
                 return Ok(());
             }
         };
+        if !self.may_call(&store, &claim, now).await? {
+            return Ok(());
+        }
         let result = self.bring_up_to_date(&store, &claim, &work).await;
+        self.note_health(&claim, &result).await;
         let usage = store.meter().usage();
         tracing::info!(
             seq = claim.seq,
@@ -206,6 +216,12 @@ impl Sync {
             // The bank said when: the next slot or the next sweep asks again, not this message.
             SyncError::Bank(error) if error.rate_limited() => {
                 tracing::warn!(%error, "the connection stays active and waits for its next slot");
+                Ok(())
+            }
+            // Nobody waits, and each try would spend an access: the bank is left alone for a while.
+            SyncError::Bank(error) if error.is_outage() && !claim.may_be_attended(now) => {
+                tracing::warn!(%error, "the connection waits for its bank");
+                self.wait_for_bank(store, claim, now).await?;
                 Ok(())
             }
             SyncError::Bank(error) if error.is_retryable() => {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use passerelle_aws::Store;
-use passerelle_aws::connections::{Claim, Loaded};
+use passerelle_aws::claims::Claim;
+use passerelle_aws::connections::Loaded;
 use passerelle_banks::{Access, BankError, Connector, OpenToken};
 use passerelle_domain::account::{Account, FetchedAccount, FingerprintKey, Ineligible};
 use passerelle_domain::call_budget::PsuPresence;
@@ -114,6 +116,9 @@ impl Reading<'_> {
         key: &FingerprintKey,
     ) -> Result<(Account, FetchedWindow), BankError> {
         let account = account.into_account(key, self.now());
+        if !self.claim.reads_lines {
+            return Ok((account, self.no_lines()));
+        }
         let known = self.loaded.content.seen.contains_key(&account.id);
         let from = if known { self.overlap_start() } else { None };
         let window = self
@@ -121,6 +126,14 @@ impl Reading<'_> {
             .transactions(access, &account.resource_id, account.currency, from)
             .await?;
         Ok((account, window))
+    }
+
+    /// No purpose that is granted reads lines: none are asked for.
+    fn no_lines(&self) -> FetchedWindow {
+        FetchedWindow {
+            from: self.now().to_zoned(TimeZone::UTC).date(),
+            lines: Vec::new(),
+        }
     }
 
     /// Where a known account is read from; an unknown one is read as far back as the bank gives.

@@ -9,16 +9,18 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::Timestamp;
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus, FailureReason};
-use passerelle_domain::call_budget::AttendedPsu;
+use passerelle_domain::call_budget::{AttendedPsu, CallRule};
 use passerelle_domain::consent::Consent;
 use passerelle_domain::ids::{ClientId, ConsentId, CustomerReference};
 use passerelle_domain::private::Private;
+use passerelle_domain::purpose::DataClass;
 use passerelle_domain::receipt::Actor;
 use passerelle_domain::trace::Trace;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::attributes::{Item, bytes, get_bytes, get_json, get_text, json, moment, number, text};
+use crate::connections::token_place;
 use crate::consents::consent_update;
 use crate::content::{Content, sealed_content};
 use crate::due::{Owed, first_look};
@@ -26,7 +28,7 @@ use crate::error::Error;
 use crate::receipts::ReceiptBook;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Digest, Key, Table};
-use crate::vault::{DataKey, Place};
+use crate::vault::{ConnectionKeys, DataKey, Place};
 use crate::wheel;
 
 /// What a new attempt needs to remember, until the person comes back.
@@ -81,6 +83,8 @@ pub struct Completion<'a> {
     pub consent: &'a Consent,
     /// The end of our consent.
     pub consent_until: Timestamp,
+    /// How the bank counts unattended accesses.
+    pub call_rule: CallRule,
 }
 
 impl Store {
@@ -234,8 +238,9 @@ impl Store {
         let (client, connection) = (&authorisation.client, &authorisation.connection);
         let key = self
             .vault
-            .make_connection_key(client, connection, now)
-            .await?;
+            .make_connection_keys(client, connection, now)
+            .await?
+            .token;
         let sealed_token = key.seal(&place(&authorisation, "exchanged"), &token)?;
         let person = serde_json::to_vec(&psu).map_err(|_| Error::Unreadable("person"))?;
         let sealed_psu = key.seal(&place(&authorisation, "psu"), &person)?;
@@ -272,7 +277,10 @@ impl Store {
         if !claimed || !item.contains_key("token") {
             return Ok(None);
         }
-        let key = self.key_of(&authorisation, now).await?;
+        let key = self
+            .vault
+            .token_key(&authorisation.client, &authorisation.connection, now)
+            .await?;
         let token = key.open(
             &place(&authorisation, "exchanged"),
             get_bytes(&item, "token")?,
@@ -298,29 +306,18 @@ impl Store {
         state: &Digest,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let attempt = completion.attempt;
-        let key = self.key_of(&attempt.authorisation, now).await?;
+        let authorisation = &completion.attempt.authorisation;
+        let keys = self
+            .vault
+            .connection_keys(&authorisation.client, &authorisation.connection, now)
+            .await?;
         let consent = consent_update(&self.table.name, completion.consent)?;
-        let status = AuthorisationStatus::Completed { at: now };
-        let done = Update::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(Key::attempt(state).into_item()))
-            .update_expression(
-                "SET #status = :status, phase = :phase REMOVE #token, psu, secrets, code, way",
-            )
-            .condition_expression("phase = :claimed")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#token", "token")
-            .expression_attribute_values(":status", json(&status)?)
-            .expression_attribute_values(":phase", text(phase(&status)))
-            .expression_attribute_values(":claimed", text("claimed"))
-            .build();
         let writes = vec![
             TransactWriteItem::builder().update(consent).build(),
             self.table.put_new(gate_item(&completion, now)),
-            self.table.put_new(data_item(&completion, &key, now)?),
+            self.table.put_new(data_item(&completion, &keys, now)?),
             self.table.put_new(customer_item(&completion)),
-            TransactWriteItem::builder().set_update(done.ok()).build(),
+            self.table.complete_attempt(state, now)?,
         ];
         let trace = Trace::of(completion.before, completion.consent, Actor::Psu, now);
         book.metered_with(&self.table).commit(writes, &trace).await
@@ -333,16 +330,6 @@ impl Store {
     ) -> Result<DataKey, Error> {
         let tenant_key = self.vault.tenant_key(&authorisation.client, now).await?;
         Ok(tenant_key.attempt_key(&authorisation.id))
-    }
-
-    async fn key_of(
-        &self,
-        authorisation: &Authorisation,
-        now: Timestamp,
-    ) -> Result<DataKey, Error> {
-        self.vault
-            .connection_key(&authorisation.client, &authorisation.connection, now)
-            .await
     }
 }
 
@@ -376,6 +363,29 @@ impl Table {
             .authorisation(&state)
             .await?
             .map(|authorisation| (state, authorisation)))
+    }
+
+    /// The write that ends an attempt well: what it held in secret goes with it.
+    pub(crate) fn complete_attempt(
+        &self,
+        state: &Digest,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, Error> {
+        let status = AuthorisationStatus::Completed { at: now };
+        let done = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::attempt(state).into_item()))
+            .update_expression(
+                "SET #status = :status, phase = :phase REMOVE #token, psu, secrets, code, way",
+            )
+            .condition_expression("phase = :claimed")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":status", json(&status)?)
+            .expression_attribute_values(":phase", text(phase(&status)))
+            .expression_attribute_values(":claimed", text("claimed"))
+            .build();
+        Ok(TransactWriteItem::builder().set_update(done.ok()).build())
     }
 
     /// Notes that the bank answered without a code. A late code may still come.
@@ -495,7 +505,7 @@ fn customer_of<'a>(completion: &'a Completion<'_>) -> &'a CustomerReference {
 
 fn gate_item(completion: &Completion<'_>, now: Timestamp) -> Item {
     let authorisation = &completion.attempt.authorisation;
-    Key::gate(&authorisation.client, &authorisation.connection).with([
+    let mut gate = Key::gate(&authorisation.client, &authorisation.connection).with([
         ("phase", text("open")),
         ("customer", text(customer_of(completion).as_str())),
         ("institution", text(authorisation.institution.as_str())),
@@ -505,6 +515,7 @@ fn gate_item(completion: &Completion<'_>, now: Timestamp) -> Item {
         ("lease_until", number(0)),
         ("attended_until", moment(completion.attempt.psu.until)),
         ("seq", number(1)),
+        ("call_rule", text(completion.call_rule.code())),
         ("access_1", number(0)),
         ("access_2", number(0)),
         ("access_3", number(0)),
@@ -513,30 +524,35 @@ fn gate_item(completion: &Completion<'_>, now: Timestamp) -> Item {
             "wheel_slot",
             text(wheel::slot_of(&authorisation.connection)),
         ),
-    ])
+    ]);
+    if !completion.consent.justifies(DataClass::Transactions) {
+        gate.insert("no_lines".into(), number(1));
+    }
+    gate
 }
 
-fn data_item(completion: &Completion<'_>, key: &DataKey, now: Timestamp) -> Result<Item, Error> {
+fn data_item(
+    completion: &Completion<'_>,
+    keys: &ConnectionKeys,
+    now: Timestamp,
+) -> Result<Item, Error> {
     let attempt = completion.attempt;
     let authorisation = &attempt.authorisation;
     let (client, connection) = (&authorisation.client, &authorisation.connection);
-    let token_place = Place {
-        client,
-        owner: connection.as_str(),
-        kind: "token",
-        seq: 1,
-    };
     let content = Content {
         attended: Some(attempt.psu.clone()),
         ..Content::default()
     };
+    let token = keys
+        .token
+        .seal(&token_place(client, connection, 1), &attempt.token)?;
     Ok(Key::data(client, connection).with([
         ("seq", number(1)),
-        ("token", bytes(key.seal(&token_place, &attempt.token)?)),
+        ("token", bytes(token)),
         ("token_seq", number(1)),
         (
             "content",
-            bytes(sealed_content(key, client, connection, 1, &content)?),
+            bytes(sealed_content(&keys.data, client, connection, 1, &content)?),
         ),
         ("due_shard", text(Owed::Sync.shard_text(connection))),
         ("due_at", text(first_look(now))),

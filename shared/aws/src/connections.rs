@@ -1,23 +1,15 @@
-//! The gate and the data item of a connection: a sync is a claim on one and a commit on the other.
+//! The gate and the data item of a connection: a sync is a claim on one ([`crate::claims`]) and a
+//! commit on the other.
 //!
-//! *Claim*: one conditional update of the gate takes the lease, spends an unattended access before
-//! any call is made and raises `seq`. *Commit*: one conditional update of the data item, refused
-//! unless its `seq` is older. Duplicates, zombies and replays become refused conditions.
+//! *Commit*: one conditional update of the data item, refused unless its `seq` is older. Duplicates,
+//! zombies and replays become refused conditions.
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
-};
-use jiff::{SignedDuration, Timestamp};
-use passerelle_domain::call_budget::{
-    CallBudget, CallRule, PsuPresence, SpentAccess, window_start,
-};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use jiff::Timestamp;
+use passerelle_domain::call_budget::{CallBudget, CallRule};
 use passerelle_domain::connection::{
-    Connection, ConnectionStatus, NoAccountReason, Notice, ReauthenticationReason,
+    Connection, ConnectionStatus, Erasure, Farewell, NoAccountReason, Notice,
 };
-use passerelle_domain::event::{About, DomainEvent, EventKind};
 use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -26,15 +18,13 @@ use crate::attributes::{
     Item, bytes, get_bytes, get_json, get_moment, get_number, get_parsed, get_text, json, moment,
     number, text,
 };
+use crate::claims::Claim;
 use crate::content::{Content, sealed_content, unpack};
 use crate::due::{Owed, first_look};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key, Table};
-use crate::vault::{DataKey, Place};
-
-/// How long a worker holds a connection: longer than a function may run.
-const LEASE: SignedDuration = SignedDuration::from_secs(90);
+use crate::vault::{ConnectionKeys, DataKey, Place};
 
 /// What a committed sync found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,35 +42,6 @@ pub enum SyncOutcome {
     },
 }
 
-/// The right to work on a connection until the lease ends.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    /// The connection as the gate knows it.
-    pub connection: Connection,
-    /// The sequence number this work commits under.
-    pub seq: u64,
-    spent: SpentAccess,
-    attended_until: Timestamp,
-}
-
-/// Why a claim was refused. None of these is a failure of the message that asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimRefusal {
-    /// No such connection.
-    Unknown,
-    /// Closed, or waiting for the person.
-    NotOpen,
-    /// Our consent has ended.
-    ConsentEnded,
-    /// Another worker holds it.
-    Leased,
-    /// The bank's unattended calls are spent.
-    BudgetSpent {
-        /// When the next one is possible.
-        next_possible: Timestamp,
-    },
-}
-
 /// What a claimed connection holds.
 #[derive(Debug)]
 pub struct Loaded {
@@ -94,209 +55,16 @@ pub struct Loaded {
     /// Whether what is learned must be computed anew even when the bank brings nothing new.
     pub rescore: bool,
     pub(crate) key: DataKey,
+    pub(crate) token_key: DataKey,
 }
 
-impl Claim {
-    /// Whether the person stands behind the calls of this claim.
-    #[must_use]
-    pub fn presence(&self, content: &Content, now: Timestamp) -> PsuPresence {
-        match &content.attended {
-            Some(psu) if now < psu.until && now < self.attended_until => {
-                PsuPresence::Attended(psu.clone())
-            }
-            _ => PsuPresence::Unattended(self.spent),
-        }
-    }
-
-    fn client(&self) -> &ClientId {
-        &self.connection.client
-    }
-
-    pub(crate) fn id(&self) -> &ConnectionId {
-        &self.connection.id
-    }
+/// What is known of a connection, opened.
+pub(crate) struct OpenContent {
+    pub(crate) content: Content,
+    pub(crate) seq: u64,
 }
 
 impl Table {
-    /// Claims a connection for a sync.
-    ///
-    /// An unattended access is spent in the same write. Where the budget is spent but the person is
-    /// there, the claim is taken without one.
-    ///
-    /// # Errors
-    /// When the table does not answer; a refusal is a value.
-    pub async fn claim(
-        &self,
-        client: &ClientId,
-        connection: &ConnectionId,
-        now: Timestamp,
-    ) -> Result<Result<Claim, ClaimRefusal>, Error> {
-        let old = match self
-            .try_claim(client, connection, now, Spending::Access)
-            .await?
-        {
-            Ok(claim) => return Ok(Ok(claim)),
-            Err(old) => old,
-        };
-        match refusal(old.as_ref(), now)? {
-            ClaimRefusal::BudgetSpent { .. } if attended(old.as_ref(), now) => {
-                let second = self
-                    .try_claim(client, connection, now, Spending::Nothing)
-                    .await?;
-                match second {
-                    Ok(claim) => Ok(Ok(claim)),
-                    Err(old) => Ok(Err(refusal(old.as_ref(), now)?)),
-                }
-            }
-            refused => Ok(Err(refused)),
-        }
-    }
-
-    async fn try_claim(
-        &self,
-        client: &ClientId,
-        connection: &ConnectionId,
-        now: Timestamp,
-        spending: Spending,
-    ) -> Result<Result<Claim, Option<Item>>, Error> {
-        let lease = now
-            .checked_add(LEASE)
-            .map_err(|_| Error::Unreadable("clock"))?;
-        let free = "phase = :open AND consent_until > :now AND lease_until <= :now";
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(Key::gate(client, connection).into_item()))
-            .expression_attribute_values(":open", text("open"))
-            .expression_attribute_values(":now", moment(now))
-            .expression_attribute_values(":lease", moment(lease))
-            .expression_attribute_values(":one", number(1));
-        update = match spending {
-            Spending::Access => update
-                .update_expression(
-                    "SET lease_until = :lease, seq = seq + :one, access_1 = access_2, \
-                     access_2 = access_3, access_3 = access_4, access_4 = :now",
-                )
-                .condition_expression(format!("{free} AND access_1 <= :window"))
-                .expression_attribute_values(":window", moment(window_start(now))),
-            Spending::Nothing => update
-                .update_expression("SET lease_until = :lease, seq = seq + :one")
-                .condition_expression(format!("{free} AND attended_until > :now")),
-        };
-        let answer = update
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                self.meter
-                    .table_write(answer.consumed_capacity.as_slice_of());
-                let item = answer.attributes.ok_or(Error::Unreadable("gate"))?;
-                Ok(Ok(read_claim(client, connection, &item, now)?))
-            }
-            Err(SdkError::ServiceError(failure)) => match failure.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    // A refused condition is billed like the write it refused.
-                    self.meter.table_write(&[]);
-                    Ok(Err(refused.item))
-                }
-                other => Err(Error::from_sdk(SdkError::<_, ()>::service_error(other, ()))),
-            },
-            Err(error) => Err(Error::from_sdk(error)),
-        }
-    }
-
-    /// Gives a claimed connection back after a failure, so that a retry need not wait for the lease.
-    ///
-    /// # Errors
-    /// When the table does not answer; the lease then ends by itself.
-    pub async fn release(&self, claim: &Claim) -> Result<(), Error> {
-        self.update_gate_of(claim, "SET lease_until = :zero", vec![(":zero", number(0))])
-            .await
-    }
-
-    /// Records that the bank wants the person again, and tells the client. No sync runs until it is
-    /// mended.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn require_reauthentication(
-        &self,
-        claim: &Claim,
-        reason: ReauthenticationReason,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let connection = &claim.connection;
-        let update = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(Key::gate(claim.client(), claim.id()).into_item()))
-            .update_expression("SET phase = :phase, since = :since, reason = :reason")
-            .condition_expression("seq = :seq AND phase = :open")
-            .expression_attribute_values(":seq", number(claim.seq))
-            .expression_attribute_values(":open", text("open"))
-            .expression_attribute_values(":phase", text("reauthentication-needed"))
-            .expression_attribute_values(":since", moment(now))
-            .expression_attribute_values(":reason", json(&reason)?)
-            .build()
-            .map_err(|_| Error::Unreadable("gate"))?;
-        let about = About {
-            client: connection.client.clone(),
-            customer: Some(connection.customer.clone()),
-            consent: Some(connection.consent.clone()),
-            connection: Some(connection.id.clone()),
-        };
-        let kind = EventKind::ReauthenticationNeeded { reason };
-        let event = DomainEvent::new(about, claim.seq, kind, now);
-        let writes = vec![
-            TransactWriteItem::builder().update(update).build(),
-            self.put_event(&event)?,
-        ];
-        match self.transact(writes).await {
-            // A newer claim or a closing decides; this one has nothing left to say.
-            Ok(()) | Err(Error::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-        self.clear_due(claim.client(), claim.id(), Owed::Sync).await
-    }
-
-    /// Changes the gate while the claim is the latest one.
-    async fn update_gate_of(
-        &self,
-        claim: &Claim,
-        expression: &str,
-        values: Vec<(&'static str, aws_sdk_dynamodb::types::AttributeValue)>,
-    ) -> Result<(), Error> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(Key::gate(claim.client(), claim.id()).into_item()))
-            .update_expression(expression)
-            .condition_expression("seq = :seq AND phase = :open")
-            .expression_attribute_values(":seq", number(claim.seq))
-            .expression_attribute_values(":open", text("open"));
-        for (name, value) in values {
-            update = update.expression_attribute_values(name, value);
-        }
-        let answer = update
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk);
-        match answer {
-            Ok(answer) => self
-                .meter
-                .table_write(answer.consumed_capacity.as_slice_of()),
-            // A newer claim or a closing decides; this one has nothing left to say.
-            Err(Error::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
     /// Removes the mark of a step that is no longer owed.
     ///
     /// # Errors
@@ -383,7 +151,15 @@ impl Store {
     /// # Errors
     /// [`Error::Erased`] when the connection was withdrawn in between.
     pub async fn load(&self, claim: &Claim, now: Timestamp) -> Result<Loaded, Error> {
-        let (client, connection) = (claim.client(), claim.id());
+        self.load_of(claim.client(), claim.id(), now).await
+    }
+
+    pub(crate) async fn load_of(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<Loaded, Error> {
         let one = |key: Key| {
             KeysAndAttributes::builder()
                 .keys(key.into_item())
@@ -422,11 +198,11 @@ impl Store {
         };
         let data = first(&table.name).ok_or(Error::Erased)?;
         let wrapped = first(&table.keys_name).ok_or(Error::Erased)?;
-        let key = self
+        let keys = self
             .vault
-            .unwrap_connection_key(client, connection, get_bytes(&wrapped, "wrapped")?, now)
+            .unwrap_connection_keys(client, connection, &wrapped, now)
             .await?;
-        open_data(client, connection, key, &data)
+        open_data(client, connection, keys, &data)
     }
 
     /// Seals and stores a rotated token, before any data call is made with it.
@@ -440,13 +216,8 @@ impl Store {
         token: &Zeroizing<Vec<u8>>,
     ) -> Result<(), Error> {
         let (client, connection) = (claim.client(), claim.id());
-        let place = Place {
-            client,
-            owner: connection.as_str(),
-            kind: "token",
-            seq: claim.seq,
-        };
-        let sealed = loaded.key.seal(&place, token)?;
+        let place = token_place(client, connection, claim.seq);
+        let sealed = loaded.token_key.seal(&place, token)?;
         let answer = self
             .table
             .client
@@ -490,7 +261,7 @@ impl Store {
             .update_item()
             .table_name(&self.table.name)
             .set_key(Some(Key::data(client, connection).into_item()))
-            .condition_expression("seq < :seq")
+            .condition_expression("seq < :seq AND attribute_not_exists(fenced)")
             .expression_attribute_values(":seq", number(claim.seq))
             .expression_attribute_values(":content", bytes(sealed))
             .expression_attribute_values(":outcome", json(outcome)?)
@@ -516,81 +287,57 @@ impl Store {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Spending {
-    Access,
-    Nothing,
+/// Where a token belongs, whichever item holds it.
+pub(crate) fn token_place<'a>(
+    client: &'a ClientId,
+    connection: &'a ConnectionId,
+    seq: u64,
+) -> Place<'a> {
+    Place {
+        client,
+        owner: connection.as_str(),
+        kind: "token",
+        seq,
+    }
 }
 
-pub(crate) fn open_data(
+fn open_data(
     client: &ClientId,
     connection: &ConnectionId,
-    key: DataKey,
+    keys: ConnectionKeys,
     data: &Item,
 ) -> Result<Loaded, Error> {
-    let owner = connection.as_str();
-    let seq = get_number(data, "seq")?;
-    let token_place = Place {
-        client,
-        owner,
-        kind: "token",
-        seq: get_number(data, "token_seq")?,
-    };
-    let content_place = Place {
-        client,
-        owner,
-        kind: "content",
-        seq,
-    };
-    let token = key.open(&token_place, get_bytes(data, "token")?)?;
-    let content = unpack(&key.open(&content_place, get_bytes(data, "content")?)?)?;
+    let place = token_place(client, connection, get_number(data, "token_seq")?);
+    let token = keys.token.open(&place, get_bytes(data, "token")?)?;
+    let OpenContent { content, seq } = open_content(client, connection, &keys.data, data)?;
     Ok(Loaded {
         token,
         content,
         seq,
         rescore: data.contains_key("rescore"),
-        key,
+        key: keys.data,
+        token_key: keys.token,
     })
 }
 
-fn read_claim(
+pub(crate) fn open_content(
     client: &ClientId,
     connection: &ConnectionId,
-    gate: &Item,
-    now: Timestamp,
-) -> Result<Claim, Error> {
-    Ok(Claim {
-        connection: read_connection(client, connection, gate, None)?,
-        seq: get_number(gate, "seq")?,
-        spent: SpentAccess { at: now },
-        attended_until: get_moment(gate, "attended_until")?,
-    })
-}
-
-fn refusal(old: Option<&Item>, now: Timestamp) -> Result<ClaimRefusal, Error> {
-    let Some(gate) = old.filter(|gate| gate.contains_key("phase")) else {
-        return Ok(ClaimRefusal::Unknown);
+    key: &DataKey,
+    data: &Item,
+) -> Result<OpenContent, Error> {
+    let seq = get_number(data, "seq")?;
+    let place = Place {
+        client,
+        owner: connection.as_str(),
+        kind: "content",
+        seq,
     };
-    if get_text(gate, "phase")? != "open" {
-        return Ok(ClaimRefusal::NotOpen);
-    }
-    if get_moment(gate, "consent_until")? <= now {
-        return Ok(ClaimRefusal::ConsentEnded);
-    }
-    if get_moment(gate, "lease_until")? > now {
-        return Ok(ClaimRefusal::Leased);
-    }
-    Ok(ClaimRefusal::BudgetSpent {
-        next_possible: read_budget(gate).next_possible(now),
-    })
+    let content = unpack(&key.open(&place, get_bytes(data, "content")?)?)?;
+    Ok(OpenContent { content, seq })
 }
 
-fn attended(old: Option<&Item>, now: Timestamp) -> bool {
-    old.and_then(|gate| get_moment(gate, "attended_until").ok())
-        .is_some_and(|until| now < until)
-}
-
-fn read_budget(gate: &Item) -> CallBudget {
+pub(crate) fn read_budget(gate: &Item) -> CallBudget {
     let access = |name| {
         get_moment(gate, name)
             .ok()
@@ -620,6 +367,7 @@ pub(crate) fn read_connection(
         },
         _ => ConnectionStatus::Closed {
             since: get_moment(gate, "since")?,
+            erasure: read_erasure(gate),
         },
     };
     Ok(Connection {
@@ -632,6 +380,19 @@ pub(crate) fn read_connection(
         status,
         created_at: get_moment(gate, "created_at")?,
     })
+}
+
+fn read_erasure(gate: &Item) -> Erasure {
+    let at = |name| get_moment(gate, name).ok();
+    Erasure {
+        key_destroyed_at: at("key_destroyed_at"),
+        rows_erased_at: at("rows_erased_at"),
+        bank: match (at("bank_told_at"), at("bank_given_up_at")) {
+            (Some(at), _) => Farewell::Told { at },
+            (None, Some(at)) => Farewell::GivenUp { at },
+            (None, None) => Farewell::Owed,
+        },
+    }
 }
 
 fn read_outcome(data: Option<&Item>) -> Result<ConnectionStatus, Error> {

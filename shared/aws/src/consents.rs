@@ -8,7 +8,9 @@ use passerelle_domain::consent::{Consent, ConsentState};
 use passerelle_domain::event::DomainEvent;
 use passerelle_domain::ids::{ClientId, ConnectionId, ConsentId};
 
-use crate::attributes::{Item, get_json, get_parsed, get_text, json, moment, number, text};
+use crate::attributes::{
+    Item, get_json, get_number, get_parsed, get_text, json, moment, number, text,
+};
 use crate::calendar;
 use crate::error::Error;
 use crate::table::{AsSliceOf, Digest, Key, Table};
@@ -45,6 +47,15 @@ pub struct StoredConsent {
     pub connection: Option<ConnectionId>,
 }
 
+/// A consent with the link that led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedConsent {
+    /// The consent.
+    pub consent: Consent,
+    /// Which of its links it was: 0 for the first journey, then the renewal's number.
+    pub number: u32,
+}
+
 impl Table {
     /// Stores a new consent, its journey link and, where given, its idempotency record: all or none.
     ///
@@ -59,7 +70,7 @@ impl Table {
     ) -> Result<Opened, Error> {
         let mut writes = vec![
             self.put_new(consent_item(consent)?),
-            self.put_new(link_item(consent, link)),
+            self.put_new(link_item(consent, link, now)),
         ];
         if let Some(key) = idempotency {
             let outcome = [("consent", text(consent.id.as_str()))];
@@ -125,15 +136,18 @@ impl Table {
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn consent_by_link(&self, link: &Digest) -> Result<Option<StoredConsent>, Error> {
+    pub async fn consent_by_link(&self, link: &Digest) -> Result<Option<LinkedConsent>, Error> {
         let Some(item) = self.get(&self.name, Key::link(link)).await? else {
             return Ok(None);
         };
-        self.consent(
-            &get_parsed(&item, "client")?,
-            &get_parsed(&item, "consent")?,
-        )
-        .await
+        let (client, consent) = (get_parsed(&item, "client")?, get_parsed(&item, "consent")?);
+        let number = u32::try_from(get_number(&item, "number")?);
+        let number = number.map_err(|_| Error::Unreadable("link"))?;
+        let stored = self.consent(&client, &consent).await?;
+        Ok(stored.map(|stored| LinkedConsent {
+            consent: stored.consent,
+            number,
+        }))
     }
 
     /// Stores the next version of a consent with what the client is told of it. For changes that
@@ -216,16 +230,14 @@ fn consent_item(consent: &Consent) -> Result<Item, Error> {
     Ok(item)
 }
 
-fn link_item(consent: &Consent, link: &Digest) -> Item {
+pub(crate) fn link_item(consent: &Consent, link: &Digest, now: Timestamp) -> Item {
     let mut item = Key::link(link).with([
         ("client", text(consent.client.as_str())),
         ("consent", text(consent.id.as_str())),
+        ("number", number(u64::from(consent.link_number()))),
     ]);
     // The link outlives its use by a month, so that an old link says "expired", not "unknown".
-    let until = consent
-        .created_at
-        .checked_add(SignedDuration::from_hours(31 * 24));
-    if let Ok(until) = until {
+    if let Ok(until) = now.checked_add(SignedDuration::from_hours(31 * 24)) {
         item.insert("ttl".into(), moment(until));
     }
     item

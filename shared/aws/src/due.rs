@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::ids::{ClientId, ConnectionId};
 
-use crate::attributes::text;
+use crate::attributes::{get_text, text};
 use crate::error::Error;
 use crate::table::{AsSliceOf, Key, Table, shard, sortable};
 
@@ -28,6 +28,8 @@ pub enum Owed {
     Sync,
     /// What was read is to be scored.
     Scoring,
+    /// The bank is to be told that a consent is over. Stands on a farewell, not on the data item.
+    Farewell,
 }
 
 impl Owed {
@@ -35,6 +37,7 @@ impl Owed {
         match self {
             Self::Sync => "sync",
             Self::Scoring => "score",
+            Self::Farewell => "farewell",
         }
     }
 
@@ -48,7 +51,8 @@ pub(crate) fn first_look(now: Timestamp) -> String {
 }
 
 impl Table {
-    /// Connections that are overdue for a step, at most `limit`; each mark moves ahead.
+    /// Connections that are overdue for a step, at most `limit`, longest overdue first; each mark moves
+    /// ahead.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -58,22 +62,94 @@ impl Table {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(ClientId, ConnectionId)>, Error> {
-        let mut taken = Vec::new();
+        let taken = self.take_due(owed, now, limit).await?;
+        Ok(taken.iter().filter_map(Key::connection_of).collect())
+    }
+
+    /// The items whose mark is due, at most `limit`, longest overdue first; each mark moves ahead.
+    pub(crate) async fn take_due(
+        &self,
+        owed: Owed,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Key>, Error> {
+        // Every shard gets its part: a busy one never keeps the others waiting.
+        let part = limit.div_ceil(usize::try_from(SHARDS).unwrap_or(1));
+        let mut due = Vec::new();
         for shard in 0..SHARDS {
-            let left = limit.saturating_sub(taken.len());
-            if left == 0 {
-                break;
-            }
-            for key in self.overdue_of_shard(owed, shard, now, left).await? {
-                let Some(connection) = key.connection_of() else {
-                    continue;
-                };
-                if self.push_back(key, owed, &connection.1, now).await? {
-                    taken.push(connection);
-                }
+            due.extend(self.overdue_of_shard(owed, shard, now, part).await?);
+        }
+        due.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut taken = Vec::new();
+        for (_, key) in due.into_iter().take(limit) {
+            let Some((_, connection)) = key.connection_of() else {
+                continue;
+            };
+            if self.push_back(key.clone(), owed, &connection, now).await? {
+                taken.push(key);
             }
         }
         Ok(taken)
+    }
+
+    /// Owes a sync from a moment on, unless something else is owed: what a bank that is down keeps
+    /// waiting comes first when it is back, the longest waiting before the others.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn owe_sync(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        from: Timestamp,
+    ) -> Result<(), Error> {
+        self.owe(client, connection, Owed::Sync, sortable(from))
+            .await
+    }
+
+    /// Owes a score, unless something else is owed: whatever that is ends in a score.
+    pub(crate) async fn owe_scoring(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.owe(client, connection, Owed::Scoring, first_look(now))
+            .await
+    }
+
+    async fn owe(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        owed: Owed,
+        due: String,
+    ) -> Result<(), Error> {
+        let shard = owed.shard_text(connection);
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(Key::data(client, connection).into_item()))
+            .update_expression("SET due_shard = :shard, due_at = :due")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(fenced) AND \
+                 (attribute_not_exists(due_shard) OR due_shard = :shard)",
+            )
+            .expression_attribute_values(":shard", text(shard))
+            .expression_attribute_values(":due", text(due))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk);
+        match answer {
+            Ok(answer) => self
+                .meter
+                .table_write(answer.consumed_capacity.as_slice_of()),
+            Err(Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     async fn overdue_of_shard(
@@ -82,7 +158,7 @@ impl Table {
         shard: u32,
         now: Timestamp,
         left: usize,
-    ) -> Result<Vec<Key>, Error> {
+    ) -> Result<Vec<(String, Key)>, Error> {
         let answer = self
             .client
             .query()
@@ -102,7 +178,10 @@ impl Table {
             .items
             .unwrap_or_default()
             .iter()
-            .filter_map(Key::of_item)
+            .filter_map(|item| {
+                let due = get_text(item, "due_at").unwrap_or_default().to_owned();
+                Some((due, Key::of_item(item)?))
+            })
             .collect())
     }
 

@@ -1,18 +1,178 @@
-//! The end of a connection: the key first, then the rows.
+//! The end of a connection, step by step; each step can be repeated, so an end that stopped anywhere is
+//! carried on.
 //!
-//! From the moment the wrapped key is gone every copy, backups included, is noise; what follows only
-//! tidies up. Each step can be repeated, so an erasure that stopped half-way is carried on.
+//! 1. [`ReceiptBook::end_connection`], one transaction: the consent ends, the gate closes, the data key is
+//!    destroyed and the bank is owed a farewell. From then on every copy, backups included, is noise;
+//!    what follows only tidies up. Where the person was told that what was read is kept for a while
+//!    after the end, the key goes then, and only the token goes now.
+//! 2. [`Table::erase_connection`]: the rows and what was learned from them.
+//! 3. [`crate::farewells`]: the bank.
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::types::{Delete, ReturnConsumedCapacity, TransactWriteItem, Update};
 use jiff::Timestamp;
+use passerelle_domain::consent::{Consent, ConsentState};
 use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
+use passerelle_domain::receipt::Actor;
+use passerelle_domain::trace::Trace;
 
-use crate::attributes::{get_parsed, moment, text};
+use crate::attributes::{Item, get_number, get_parsed, moment, number, text};
+use crate::consents::consent_update;
 use crate::error::Error;
+use crate::farewells::owed_farewell;
+use crate::receipts::ReceiptBook;
 use crate::table::{AsSliceOf, Key, Table};
 
+/// How often an end is tried again when a sync got in between.
+const TRIES: usize = 5;
+
+impl ReceiptBook {
+    /// Ends a consent and the connection it feeds, in one transaction, with what the end leaves behind:
+    /// receipt and event.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the consent was changed since it was read.
+    pub async fn end_connection(
+        &self,
+        before: &Consent,
+        ended: &Consent,
+        connection: &ConnectionId,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let trace = Trace::of(before, ended, actor, now);
+        let mut tries = TRIES;
+        loop {
+            let writes = self.table().ending_writes(ended, connection, now).await?;
+            match self.commit(writes, &trace).await {
+                Err(Error::Conflict) if tries > 0 => tries -= 1,
+                written => return written,
+            }
+        }
+    }
+}
+
 impl Table {
-    /// Erases everything of a connection but the fact that it existed.
+    async fn ending_writes(
+        &self,
+        ended: &Consent,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
+        let owner = (&ended.client, connection);
+        let consent = consent_update(&self.name, ended)?;
+        let mut writes = vec![TransactWriteItem::builder().update(consent).build()];
+        let Some(gate) = self.get(&self.name, Key::gate(owner.0, owner.1)).await? else {
+            return Ok(writes);
+        };
+        let data = self.get(&self.name, Key::data(owner.0, owner.1)).await?;
+        let bank = get_parsed(&gate, "institution")?;
+        let farewell = match &data {
+            Some(data) => owed_farewell(self, owner, &bank, data, true, now)?,
+            None => None,
+        };
+        let keeps =
+            matches!(&ended.state, ConsentState::Expired { erase_at, .. } if *erase_at > now);
+        writes.push(self.closed_gate(owner, keeps, farewell.is_some(), now));
+        if !keeps {
+            writes.push(self.destroyed_data_key(owner));
+        }
+        if let Some(data) = &data {
+            writes.push(self.data_without_token(owner, data, keeps)?);
+        }
+        writes.extend(farewell);
+        Ok(writes)
+    }
+
+    fn closed_gate(
+        &self,
+        owner: (&ClientId, &ConnectionId),
+        keeps: bool,
+        farewell: bool,
+        now: Timestamp,
+    ) -> TransactWriteItem {
+        let mut set = "SET phase = :closed, since = :now".to_owned();
+        if !keeps {
+            set.push_str(", key_destroyed_at = :now");
+        }
+        if !farewell {
+            set.push_str(", bank_given_up_at = :now");
+        }
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::gate(owner.0, owner.1).into_item()))
+            .update_expression(format!("{set} REMOVE wheel_slot, reason"))
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":closed", text("closed"))
+            .expression_attribute_values(":now", moment(now))
+            .build();
+        TransactWriteItem::builder().set_update(update.ok()).build()
+    }
+
+    /// The gate of a connection whose data was kept until now.
+    fn noted_destruction(
+        &self,
+        owner: (&ClientId, &ConnectionId),
+        now: Timestamp,
+    ) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::gate(owner.0, owner.1).into_item()))
+            .update_expression(
+                "SET phase = :closed, since = if_not_exists(since, :now), \
+                 key_destroyed_at = :now REMOVE wheel_slot, reason",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":closed", text("closed"))
+            .expression_attribute_values(":now", moment(now))
+            .build();
+        TransactWriteItem::builder().set_update(update.ok()).build()
+    }
+
+    fn destroyed_data_key(&self, owner: (&ClientId, &ConnectionId)) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.keys_name)
+            .set_key(Some(Key::connection_key(owner.0, owner.1).into_item()))
+            .update_expression("REMOVE #wrapped")
+            .expression_attribute_names("#wrapped", "wrapped")
+            .build();
+        TransactWriteItem::builder().set_update(update.ok()).build()
+    }
+
+    /// The data item goes with its key. Where it is kept, it keeps no token, and a sync that still runs
+    /// finds that it was fenced off.
+    fn data_without_token(
+        &self,
+        owner: (&ClientId, &ConnectionId),
+        data: &Item,
+        keeps: bool,
+    ) -> Result<TransactWriteItem, Error> {
+        let key = Key::data(owner.0, owner.1).into_item();
+        let seen = number(get_number(data, "token_seq").unwrap_or_default());
+        // A token that was rotated since is the one the bank is told with: read again.
+        let same = "attribute_not_exists(token_seq) OR token_seq = :seen";
+        if !keeps {
+            let delete = Delete::builder()
+                .table_name(&self.name)
+                .set_key(Some(key))
+                .condition_expression(same)
+                .expression_attribute_values(":seen", seen)
+                .build();
+            return Ok(TransactWriteItem::builder().set_delete(delete.ok()).build());
+        }
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression("SET fenced = :yes REMOVE #token, token_seq, due_shard, due_at")
+            .condition_expression(same)
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":seen", seen)
+            .expression_attribute_values(":yes", number(1))
+            .build();
+        Ok(TransactWriteItem::builder().set_update(update.ok()).build())
+    }
+
+    /// Erases everything of an ended connection but the fact that it existed and what the bank is
+    /// still to be told.
     ///
     /// # Errors
     /// When the table does not answer; call again.
@@ -22,63 +182,76 @@ impl Table {
         connection: &ConnectionId,
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.delete(&self.keys_name, Key::connection_key(client, connection))
-            .await?;
-        let Some(customer) = self.close_gate(client, connection, now).await? else {
+        let owner = (client, connection);
+        let gate = self.get(&self.name, Key::gate(client, connection)).await?;
+        let Some(gate) = gate else {
             return Ok(());
         };
+        if gate.contains_key("rows_erased_at") {
+            return Ok(());
+        }
+        if !gate.contains_key("key_destroyed_at") {
+            let writes = vec![
+                self.noted_destruction(owner, now),
+                self.destroyed_data_key(owner),
+            ];
+            self.transact(writes).await?;
+        }
+        let customer: CustomerReference = get_parsed(&gate, "customer")?;
+        self.erase_rows(owner).await?;
         self.delete(&self.name, Key::score(client, &customer))
             .await?;
-        for key in self.keys_of_partition(client, connection).await? {
-            if key.sk != "G" {
+        self.score_the_rest(owner, &customer, now).await?;
+        self.note_erased(owner, now).await
+    }
+
+    async fn erase_rows(&self, owner: (&ClientId, &ConnectionId)) -> Result<(), Error> {
+        for key in self.keys_of_partition(owner).await? {
+            if key.sk != "G" && !key.sk.starts_with(Key::FAREWELL) {
                 self.delete(&self.name, key).await?;
             }
         }
         Ok(())
     }
 
-    /// Closes the gate and takes it off the wheel; tells whose connection it was.
-    async fn close_gate(
+    /// What is known from the person's other connections is computed anew, without this one.
+    pub(crate) async fn score_the_rest(
         &self,
-        client: &ClientId,
-        connection: &ConnectionId,
+        owner: (&ClientId, &ConnectionId),
+        customer: &CustomerReference,
         now: Timestamp,
-    ) -> Result<Option<CustomerReference>, Error> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(Key::gate(client, connection).into_item()))
-            .update_expression(
-                "SET phase = :closed, since = if_not_exists(since, :now) REMOVE wheel_slot",
-            )
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":closed", text("closed"))
-            .expression_attribute_values(":now", moment(now))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk);
-        match answer {
-            Ok(answer) => {
-                self.meter
-                    .table_write(answer.consumed_capacity.as_slice_of());
-                answer
-                    .attributes
-                    .as_ref()
-                    .map(|gate| get_parsed(gate, "customer"))
-                    .transpose()
+    ) -> Result<(), Error> {
+        for other in self.connections_of(owner.0, customer).await? {
+            if other != *owner.1 {
+                self.owe_scoring(owner.0, &other, now).await?;
             }
-            Err(Error::Conflict) => Ok(None),
+        }
+        Ok(())
+    }
+
+    async fn note_erased(
+        &self,
+        owner: (&ClientId, &ConnectionId),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::gate(owner.0, owner.1).into_item()))
+            .update_expression("SET rows_erased_at = :now")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(rows_erased_at)")
+            .expression_attribute_values(":now", moment(now))
+            .build();
+        let writes = vec![TransactWriteItem::builder().set_update(update.ok()).build()];
+        match self.transact(writes).await {
+            // Noted by another run meanwhile.
+            Ok(()) | Err(Error::Conflict) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    async fn keys_of_partition(
+    pub(crate) async fn keys_of_partition(
         &self,
-        client: &ClientId,
-        connection: &ConnectionId,
+        owner: (&ClientId, &ConnectionId),
     ) -> Result<Vec<Key>, Error> {
         let mut keys = Vec::new();
         let mut from = None;
@@ -90,7 +263,7 @@ impl Table {
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(
                     ":pk",
-                    text(Key::connection_partition(client, connection)),
+                    text(Key::connection_partition(owner.0, owner.1)),
                 )
                 .projection_expression("pk, sk")
                 .consistent_read(true)

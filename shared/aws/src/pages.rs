@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Item, bytes, get_bytes, get_number, get_text, number, text};
 use crate::choices::SealedChoices;
-use crate::connections::{Claim, Loaded, open_data, read_connection};
+use crate::claims::Claim;
+use crate::connections::{Loaded, OpenContent, open_content, read_connection};
 use crate::content::{AccountDelta, Delta, pack, unpack};
 use crate::error::Error;
 use crate::store::Store;
@@ -156,12 +157,11 @@ impl Store {
         };
         let key = self.vault.connection_key(client, connection, now).await?;
         let standing = read_connection(client, connection, gate, Some(data))?;
-        let loaded = open_data(client, connection, key, data)?;
-        let mut rows = self.open_pages((client, connection), &loaded.key, &items)?;
-        for (account, changes) in &loaded.content.delta.0 {
+        let OpenContent { content, seq } = open_content(client, connection, &key, data)?;
+        let mut rows = self.open_pages((client, connection), &key, &items)?;
+        for (account, changes) in &content.delta.0 {
             rows.entry(account.clone()).or_default().apply(changes);
         }
-        let content = loaded.content;
         let accounts = content
             .accounts
             .into_iter()
@@ -178,10 +178,10 @@ impl Store {
             .collect();
         Ok(Some(History {
             connection: standing,
-            seq: loaded.seq,
+            seq,
             accounts,
             choices: find("CHOICES").map(SealedChoices::of_item).transpose()?,
-            key: loaded.key,
+            key,
         }))
     }
 

@@ -56,6 +56,10 @@ impl ReceiptBook {
         }
     }
 
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Stores the next version of a consent with what the change leaves behind: receipt and events.
     ///
     /// # Errors

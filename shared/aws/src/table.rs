@@ -28,14 +28,15 @@
 //! | link keys | `T#…#SETTINGS` | `LINK_KEYS` | sealed keys of one-click links |
 //! | logo | `T#…#LOGO#{sha256}` | `LOGO` | the picture |
 //! | score | `T#…#U#{customer}` | `S` | sealed analysis, the connections it was computed from |
+//! | circuit | `CIRCUIT` | institution | a bank that failed lately: outages in a row, when it may be tried; `ttl`. None while it is healthy |
 //! | cursor | `CURSOR#{name}` | `CURSOR` | how far the wheel and the calendar were walked |
 //!
-//! # Sparse indexes (keys only)
+//! # Sparse indexes (keys only; the wheel also the institution, so that a bank that is down is skipped)
 //!
 //! | index | hash | range | written |
 //! | --- | --- | --- | --- |
 //! | `wheel` | `wheel_slot` = minute of the day | `pk` | once per connection |
-//! | `calendar` | `calendar_day` = `{yyyy-mm-dd}#{shard}` | `calendar_key` = end in seconds, consent | when a consent's end changes |
+//! | `calendar` | `calendar_day` = `{yyyy-mm-dd}#{shard}` | `calendar_key` = second, consent | when what is next due about a consent changes |
 //! | `due` | `due_shard` = `{kind}#{shard}` | `due_at` in seconds | with the change that owes work |
 //!
 //! # Keys table
@@ -45,11 +46,13 @@
 //! | item | `pk` | `sk` | holds |
 //! | --- | --- | --- | --- |
 //! | tenant key | `T#…` | `KEY` | wrapped by KMS, encryption context `tenant` |
-//! | connection key | `T#…#C#{connection}` | `KEY` | wrapped by the tenant key |
+//! | connection keys | `T#…#C#{connection}` | `KEY` | data key and token key, each wrapped by the tenant key |
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use passerelle_domain::content_hash::ContentHash;
-use passerelle_domain::ids::{AccountId, ClientId, ConnectionId, ConsentId, CustomerReference};
+use passerelle_domain::ids::{
+    AccountId, ClientId, ConnectionId, ConsentId, CustomerReference, InstitutionId,
+};
 use passerelle_domain::{Date, Timestamp};
 use ring::digest;
 
@@ -273,6 +276,25 @@ impl Key {
 
     pub(crate) fn logo(client: &ClientId, hash: &ContentHash) -> Self {
         Self::new(format!("T#{client}#LOGO#{hash}"), "LOGO")
+    }
+
+    /// The farewells of a connection; complete with the `seq` of the token.
+    pub(crate) const FAREWELL: &str = "F#";
+
+    pub(crate) fn farewell(client: &ClientId, connection: &ConnectionId, token_seq: u64) -> Self {
+        Self::new(
+            Self::connection_partition(client, connection),
+            format!("{}{token_seq:012}", Self::FAREWELL),
+        )
+    }
+
+    /// The partition of all circuits.
+    pub(crate) fn circuits() -> &'static str {
+        "CIRCUIT"
+    }
+
+    pub(crate) fn circuit(bank: &InstitutionId) -> Self {
+        Self::new(Self::circuits().to_owned(), bank.as_str())
     }
 
     pub(crate) fn cursor(name: &str) -> Self {

@@ -1,5 +1,6 @@
-//! The vault: KMS wraps a tenant key, the tenant key wraps one data key per connection, the data
-//! key seals the bank's tokens and everything fetched (AES-256-GCM).
+//! The vault: KMS wraps a tenant key, the tenant key wraps two keys per connection. The data key seals
+//! everything fetched, the token key the bank's tokens (AES-256-GCM): at an end what was fetched is
+//! noise at once, while the bank can still be told with the token.
 //!
 //! Associated data names tenant, connection, kind and sequence number, so no blob can be swapped
 //! between rows or rolled back unseen. The tenant key is cached for a quarter of an hour per
@@ -8,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use aws_sdk_kms::primitives::Blob;
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::account::FingerprintKey;
@@ -19,7 +20,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::attributes::{bytes, get_bytes};
+use crate::attributes::{Item, bytes, get_bytes};
 use crate::clients::Clients;
 use crate::error::Error;
 use crate::meter::Meter;
@@ -67,11 +68,16 @@ impl TenantKey {
         FingerprintKey::new(&derive(&self.0, &[b"account-fingerprint"]))
     }
 
-    /// The token of a consent's journey link. Derived, so that the link can be given again without
-    /// being stored: 256 bits nobody can guess without the tenant key.
+    /// The token of a consent's journey link: of the first journey (`renewal` 0) or of the renewal of
+    /// that number. Derived, so that the link can be given again without being stored: 256 bits nobody
+    /// can guess without the tenant key.
     #[must_use]
-    pub fn journey_token(&self, consent: &ConsentId) -> Private {
-        let token = derive(&self.0, &[b"journey-link", consent.as_str().as_bytes()]);
+    pub fn journey_token(&self, consent: &ConsentId, renewal: u32) -> Private {
+        let id = consent.as_str().as_bytes();
+        let token = match renewal {
+            0 => derive(&self.0, &[b"journey-link", id]),
+            number => derive(&self.0, &[b"renewal-link", id, &number.to_be_bytes()]),
+        };
         Private::new(hex::encode(*token))
     }
 
@@ -87,6 +93,17 @@ impl TenantKey {
         DataKey(derive(&self.0, &[b"settings"]))
     }
 
+    /// A connection's key that this one wrapped. [`Error::Erased`] when it is not there any more.
+    fn unwrap_key(&self, item: &Item, place: Place<'_>) -> Result<DataKey, Error> {
+        let name = match place.kind {
+            TOKEN_KEY => "token",
+            _ => "wrapped",
+        };
+        let wrapped = get_bytes(item, name).map_err(|_| Error::Erased)?;
+        let plain = open(&self.0, &place, wrapped)?;
+        key_bytes(&plain).map(DataKey)
+    }
+
     /// The key of what an attempt at the bank must remember until its return. Derived, so that an
     /// attempt nobody comes back from leaves no key behind.
     pub(crate) fn attempt_key(&self, attempt: &AuthorisationId) -> DataKey {
@@ -94,7 +111,16 @@ impl TenantKey {
     }
 }
 
-/// A connection's data key, open in memory only.
+/// The two keys of a connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionKeys {
+    /// Seals what was fetched.
+    pub data: DataKey,
+    /// Seals the bank's tokens.
+    pub token: DataKey,
+}
+
+/// A connection's data key or token key, open in memory only.
 #[derive(Clone)]
 pub struct DataKey(KeyBytes);
 
@@ -247,7 +273,10 @@ impl Vault {
             .ciphertext_blob
             .ok_or(Error::Unreadable("tenant key"))?;
         let stored = self
-            .put_new_key(Key::tenant_key(client), wrapped.into_inner())
+            .put_new_keys(
+                Key::tenant_key(client),
+                [("wrapped", bytes(wrapped.into_inner()))],
+            )
             .await;
         match stored {
             Ok(()) => {
@@ -268,32 +297,49 @@ impl Vault {
         }
     }
 
-    /// Makes and stores the data key of a new connection; the stored one where it was made before.
+    /// Makes and stores the keys of a new connection; the stored ones where they were made before.
     ///
     /// # Errors
     /// When KMS or the keys table does not answer.
-    pub async fn make_connection_key(
+    pub async fn make_connection_keys(
         &self,
         client: &ClientId,
         connection: &ConnectionId,
         now: Timestamp,
-    ) -> Result<DataKey, Error> {
+    ) -> Result<ConnectionKeys, Error> {
         let tenant_key = self.tenant_key(client, now).await?;
-        let mut key: KeyBytes = Zeroizing::new([0; KEY_LENGTH]);
-        fill_random(key.as_mut())?;
-        let wrapped = seal(
-            &tenant_key.0,
-            &wrapping_place(client, connection),
-            key.as_ref(),
-        )?;
+        let wrap = |kind| {
+            let mut key: KeyBytes = Zeroizing::new([0; KEY_LENGTH]);
+            fill_random(key.as_mut())?;
+            let place = wrapping_place(client, connection, kind);
+            let wrapped = seal(&tenant_key.0, &place, key.as_ref())?;
+            Ok::<_, Error>((DataKey(key), bytes(wrapped)))
+        };
+        let ((data, wrapped_data), (token, wrapped_token)) = (wrap(DATA_KEY)?, wrap(TOKEN_KEY)?);
+        let wrapped = [("wrapped", wrapped_data), ("token", wrapped_token)];
         match self
-            .put_new_key(Key::connection_key(client, connection), wrapped)
+            .put_new_keys(Key::connection_key(client, connection), wrapped)
             .await
         {
-            Ok(()) => Ok(DataKey(key)),
-            Err(Error::Conflict) => self.connection_key(client, connection, now).await,
+            Ok(()) => Ok(ConnectionKeys { data, token }),
+            Err(Error::Conflict) => self.connection_keys(client, connection, now).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// Both keys of a connection.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] when one was destroyed.
+    pub async fn connection_keys(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<ConnectionKeys, Error> {
+        let item = self.wrapped_keys(client, connection).await?;
+        self.unwrap_connection_keys(client, connection, &item, now)
+            .await
     }
 
     /// The data key of a connection.
@@ -306,35 +352,77 @@ impl Vault {
         connection: &ConnectionId,
         now: Timestamp,
     ) -> Result<DataKey, Error> {
-        let key = Key::connection_key(client, connection);
-        let item = self
-            .table
-            .get(&self.table.keys_name, key)
-            .await?
-            .ok_or(Error::Erased)?;
-        self.unwrap_connection_key(client, connection, get_bytes(&item, "wrapped")?, now)
-            .await
+        let item = self.wrapped_keys(client, connection).await?;
+        let tenant_key = self.tenant_key(client, now).await?;
+        tenant_key.unwrap_key(&item, wrapping_place(client, connection, DATA_KEY))
     }
 
-    pub(crate) async fn unwrap_connection_key(
+    /// The token key of a connection: it outlives the data key until the bank was told of the end.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] when it was destroyed.
+    pub(crate) async fn token_key(
         &self,
         client: &ClientId,
         connection: &ConnectionId,
-        wrapped: &[u8],
         now: Timestamp,
     ) -> Result<DataKey, Error> {
+        let item = self.wrapped_keys(client, connection).await?;
         let tenant_key = self.tenant_key(client, now).await?;
-        let plain = open(&tenant_key.0, &wrapping_place(client, connection), wrapped)?;
-        key_bytes(&plain).map(DataKey)
+        tenant_key.unwrap_key(&item, wrapping_place(client, connection, TOKEN_KEY))
     }
 
-    async fn put_new_key(&self, key: Key, wrapped: Vec<u8>) -> Result<(), Error> {
+    async fn wrapped_keys(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+    ) -> Result<Item, Error> {
+        let key = Key::connection_key(client, connection);
+        let item = self.table.get(&self.table.keys_name, key).await?;
+        item.ok_or(Error::Erased)
+    }
+
+    pub(crate) async fn unwrap_connection_keys(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        item: &Item,
+        now: Timestamp,
+    ) -> Result<ConnectionKeys, Error> {
+        let tenant_key = self.tenant_key(client, now).await?;
+        Ok(ConnectionKeys {
+            data: tenant_key.unwrap_key(item, wrapping_place(client, connection, DATA_KEY))?,
+            token: tenant_key.unwrap_key(item, wrapping_place(client, connection, TOKEN_KEY))?,
+        })
+    }
+
+    /// A fresh data key for a connection and its wrapped form: whoever stores it destroys the one
+    /// before.
+    pub(crate) async fn fresh_data_key(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<(DataKey, Vec<u8>), Error> {
+        let tenant_key = self.tenant_key(client, now).await?;
+        let mut key: KeyBytes = Zeroizing::new([0; KEY_LENGTH]);
+        fill_random(key.as_mut())?;
+        let place = wrapping_place(client, connection, DATA_KEY);
+        let wrapped = seal(&tenant_key.0, &place, key.as_ref())?;
+        Ok((DataKey(key), wrapped))
+    }
+
+    async fn put_new_keys(
+        &self,
+        key: Key,
+        wrapped: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<(), Error> {
         let answer = self
             .table
             .client
             .put_item()
             .table_name(&self.table.keys_name)
-            .set_item(Some(key.with([("wrapped", bytes(wrapped))])))
+            .set_item(Some(key.with(wrapped)))
             .condition_expression("attribute_not_exists(pk)")
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
@@ -347,11 +435,19 @@ impl Vault {
     }
 }
 
-fn wrapping_place<'a>(client: &'a ClientId, connection: &'a ConnectionId) -> Place<'a> {
+/// What the two keys of a connection are called in their associated data.
+const DATA_KEY: &str = "data-key";
+const TOKEN_KEY: &str = "token-key";
+
+fn wrapping_place<'a>(
+    client: &'a ClientId,
+    connection: &'a ConnectionId,
+    kind: &'static str,
+) -> Place<'a> {
     Place {
         client,
         owner: connection.as_str(),
-        kind: "data-key",
+        kind,
         seq: 0,
     }
 }

@@ -3,9 +3,9 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use jiff::Timestamp;
-use passerelle_domain::ids::{ClientId, ConnectionId};
+use passerelle_domain::ids::{ClientId, ConnectionId, InstitutionId};
 
-use crate::attributes::{Item, get_number, number, text};
+use crate::attributes::{Item, get_number, get_parsed, number, text};
 use crate::error::Error;
 use crate::table::{AsSliceOf, Key, Table, spread};
 
@@ -66,6 +66,26 @@ impl Minute {
     }
 }
 
+/// A connection whose minute has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visited {
+    /// Whose it is.
+    pub client: ClientId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its bank: one that is down is not sent work.
+    pub institution: InstitutionId,
+}
+
+fn visited(item: &Item) -> Option<Visited> {
+    let (client, connection) = Key::of_item(item)?.connection_of()?;
+    Some(Visited {
+        client,
+        connection,
+        institution: get_parsed(item, "institution").ok()?,
+    })
+}
+
 impl Table {
     /// The minutes to walk at `now`, oldest first: those since the last walk, at most `limit`, and
     /// never more than a day back, because a day visits every connection.
@@ -98,7 +118,7 @@ impl Table {
         &self,
         minute: Minute,
         refreshes: RefreshesPerDay,
-    ) -> Result<Vec<(ClientId, ConnectionId)>, Error> {
+    ) -> Result<Vec<Visited>, Error> {
         let mut connections = Vec::new();
         for slot in minute.slots(refreshes) {
             let mut from: Option<Item> = None;
@@ -118,7 +138,7 @@ impl Table {
         &self,
         slot: u32,
         from: Option<Item>,
-    ) -> Result<(Vec<(ClientId, ConnectionId)>, Option<Item>), Error> {
+    ) -> Result<(Vec<Visited>, Option<Item>), Error> {
         let answer = self
             .client
             .query()
@@ -134,11 +154,7 @@ impl Table {
         self.meter
             .table_read(answer.consumed_capacity.as_slice_of());
         let keys = answer.items.unwrap_or_default();
-        let connections = keys
-            .iter()
-            .filter_map(Key::of_item)
-            .filter_map(|key| key.connection_of())
-            .collect();
+        let connections = keys.iter().filter_map(visited).collect();
         Ok((connections, answer.last_evaluated_key))
     }
 

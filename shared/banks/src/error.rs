@@ -235,6 +235,12 @@ impl BankError {
         matches!(self, Self::AccessTokenRefused { .. })
     }
 
+    /// Whether the bank is down, for everybody: not there, or saying that it cannot serve.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unavailable { .. })
+    }
+
     /// Whether the bank was not there or answered nothing usable, as opposed to refusing.
     #[must_use]
     pub fn bank_unavailable(&self) -> bool {

@@ -266,6 +266,17 @@ impl OpenToken {
         self.expires_at.duration_since(now) <= RENEWAL_MARGIN
     }
 
+    /// Whether the bank keeps the consent behind this token apart from the one behind another, so that
+    /// ending one leaves the other alone. Where a bank has no consent of its own (STET), a new token
+    /// replaces the former one by itself, and giving that back could end both.
+    #[must_use]
+    pub fn stands_apart_from(&self, other: &Self) -> bool {
+        match (&self.bank_consent_id, &other.bank_consent_id) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        }
+    }
+
     /// When the access token ends.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {

@@ -190,8 +190,11 @@ pub struct Authorisation {
     pub consent: ConsentId,
     /// The bank it was started at: a return through another bank's address is refused (mix-up).
     pub institution: InstitutionId,
-    /// The connection it will make.
+    /// The connection it will make, or renew.
     pub connection: ConnectionId,
+    /// Which link it was started from: 0 for the first journey, then the renewal's number.
+    #[serde(default)]
+    pub link_number: u32,
     /// SHA-256 (hex) of the journey cookie of the browser that left for the bank.
     pub browser: String,
     /// When it was started.

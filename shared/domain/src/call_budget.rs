@@ -177,6 +177,20 @@ impl CallBudget {
         self.rule
     }
 
+    /// The same accesses under another rule.
+    #[must_use]
+    pub fn under(&self, rule: CallRule) -> Self {
+        Self { rule, ..*self }
+    }
+
+    /// Whether the accesses spent so far are within the rule.
+    #[must_use]
+    pub fn is_kept(&self, now: Timestamp) -> bool {
+        let since = self.rule.counts_after(now);
+        let spent = self.accesses.iter().flatten().filter(|at| **at > since);
+        spent.count() <= usize::from(self.rule.limit)
+    }
+
     /// The accesses that count at a moment, by the law's window or the bank's, oldest first.
     pub fn used(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let since = self.rule.counts_after(now).min(window_start(now));

@@ -37,6 +37,48 @@ pub enum ConnectionStatus {
     Closed {
         /// Since when.
         since: Timestamp,
+        /// What has become of what was held.
+        erasure: Erasure,
+    },
+}
+
+/// How far the end of a connection has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// When the data key was destroyed: from then on every copy is noise, backups included. Not yet
+    /// where what was read is kept for a while, as the person was told.
+    pub key_destroyed_at: Option<Timestamp>,
+    /// When the rows were erased.
+    pub rows_erased_at: Option<Timestamp>,
+    /// Whether the bank knows.
+    pub bank: Farewell,
+}
+
+impl Erasure {
+    /// Whether nothing is left to be done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let told = !matches!(self.bank, Farewell::Owed);
+        self.key_destroyed_at.is_some() && self.rows_erased_at.is_some() && told
+    }
+}
+
+/// Whether the bank was told that its consent is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Farewell {
+    /// Not yet: it is tried again.
+    Owed,
+    /// It knows.
+    Told {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It could not be told in time: the token is destroyed all the same, so nobody can use what the
+    /// bank still holds open.
+    GivenUp {
+        /// When.
+        at: Timestamp,
     },
 }
 

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod consent;
 pub mod content_hash;
 pub mod event;
+pub mod farewell;
 pub mod ids;
 pub mod institution;
 pub mod keys;

@@ -17,8 +17,8 @@ use super::Place;
 use super::held::Held;
 use super::overview::frame;
 use super::visit::{Answer, Here};
+use crate::Connections;
 use crate::pages::{Question, Subject};
-use crate::{Connections, refused};
 
 pub(crate) async fn ask_narrow(
     State(connections): State<Arc<Connections>>,
@@ -119,38 +119,15 @@ fn question(here: &Here, held: &Held, subject: Subject, place: Place<'_>) -> Que
 impl Connections {
     /// Takes one purpose back; the last one takes all.
     async fn take_back(&self, held: &Held, code: &PurposeCode) -> Result<(), Problem> {
-        let event = ConsentEvent::Narrowed(code.clone());
-        let now = self.clock.now();
-        let narrowed = held.consent.apply(event, now);
-        match narrowed {
-            Ok(next) if next.state.is_terminal() => self.withdraw(held).await,
-            Ok(next) => {
-                let saved = self
-                    .receipts
-                    .save_consent(&held.consent, &next, Actor::Psu, now);
-                saved.await.map_err(refused)
-            }
-            Err(_) => Ok(()),
-        }
+        let consent = &held.consent;
+        self.narrow(&consent.client, &consent.id, code, Actor::Psu)
+            .await
     }
 
-    /// Ends the consent, then destroys the key, then erases. What ended before is not ended again.
+    /// Ends it, key first. What ended before is not ended again.
     async fn withdraw(&self, held: &Held) -> Result<(), Problem> {
-        let (table, now) = (self.store.table(), self.clock.now());
         let (client, connection) = (&held.consent.client, &held.connection.id);
-        if let Ok(ended) = held.consent.apply(ConsentEvent::Withdrawn, now) {
-            let saved = self
-                .receipts
-                .save_consent(&held.consent, &ended, Actor::Psu, now);
-            saved.await.map_err(refused)?;
-        }
-        let erased = table.erase_connection(client, connection, now).await;
-        erased.map_err(refused)?;
-        let recorded = self.receipts.record_erasure(&held.consent, connection, now);
-        recorded.await.map_err(refused)?;
-        let cleared = table.clear_calendar(client, &held.consent.id).await;
-        cleared.map_err(refused)?;
-        tracing::info!(outcome = "withdrawn", %connection, "connection withdrawn by the person");
-        Ok(())
+        self.end(client, connection, ConsentEvent::Withdrawn, Actor::Psu)
+            .await
     }
 }

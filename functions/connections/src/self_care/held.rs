@@ -72,7 +72,9 @@ impl Held {
 
     fn erasure(&self) -> Erasure {
         match (&self.connection.status, &self.consent.state) {
-            (ConnectionStatus::Closed { .. }, _) => Erasure::Done,
+            (ConnectionStatus::Closed { erasure, .. }, _) if erasure.rows_erased_at.is_some() => {
+                Erasure::Done
+            }
             (_, ConsentState::Expired { erase_at, .. }) => Erasure::On(day(*erase_at)),
             _ => Erasure::Doing,
         }
@@ -88,7 +90,7 @@ impl Held {
                 Standing::BankAsksAgain { since: day(*since) }
             }
             ConnectionStatus::NoEligibleAccount { .. } => Standing::NothingToRead,
-            ConnectionStatus::Closed { since } => Standing::Ended {
+            ConnectionStatus::Closed { since, .. } => Standing::Ended {
                 on: day(*since),
                 erasure: Erasure::Done,
             },

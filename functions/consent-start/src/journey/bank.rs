@@ -40,6 +40,9 @@ pub(crate) async fn show(
     if !journey.is_open(consent_start.clock.now()) {
         return Ok(journey.go_to(Step::Progress));
     }
+    if journey.is_renewal() {
+        return Ok(journey.go_to(Step::Purposes));
+    }
     let query: String = search.q.chars().take(QUERY_LENGTH).collect();
     let found = consent_start.banks.directory().search(&query, SHOWN);
     let page = BankChoice {

@@ -15,7 +15,6 @@ use passerelle_aws::authorisations::Departure;
 use passerelle_aws::table::Digest;
 use passerelle_banks::{AuthorisationRequest, DirectoryEntry, ScaApproach, WayToBank};
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus};
-use passerelle_domain::consent::ConsentState;
 use passerelle_domain::ids::{AuthorisationId, ConnectionId};
 use passerelle_domain::private::Private;
 use passerelle_runtime::{
@@ -73,7 +72,9 @@ pub(crate) async fn show(
     };
     let (consent, table) = (&journey.consent, consent_start.store.table());
     let latest = table.latest_authorisation(&consent.client, &consent.id);
-    let Some((state, attempt)) = latest.await.map_err(refused)? else {
+    let latest = latest.await.map_err(refused)?;
+    let latest = latest.filter(|(_, attempt)| attempt.link_number == journey.link_number);
+    let Some((state, attempt)) = latest else {
         return Ok(journey.go_to(Step::Purposes));
     };
     let cookie = browser.cookie(&consent_start.address(&own)?);
@@ -114,14 +115,10 @@ struct Leaving<'a> {
     cookie: &'a Private,
 }
 
-fn has_chosen_purposes(journey: &Journey) -> bool {
-    matches!(
-        &journey.consent.state,
-        ConsentState::Received {
-            chosen: Some(_),
-            ..
-        }
-    )
+fn has_chosen_purposes(journey: &Journey, now: Timestamp) -> bool {
+    journey
+        .question(now)
+        .is_some_and(|question| question.chosen.is_some())
 }
 
 impl ConsentStart {
@@ -141,7 +138,7 @@ impl ConsentStart {
         let Some(bank) = self.chosen_entry(journey) else {
             return Ok(journey.go_to(Step::Bank));
         };
-        if !has_chosen_purposes(journey) {
+        if !has_chosen_purposes(journey, self.clock.now()) {
             return Ok(journey.go_to(Step::Purposes));
         }
         let address = self.address(&traveller.own)?;
@@ -235,12 +232,15 @@ impl ConsentStart {
 
 fn attempt(leaving: &Leaving<'_>, now: Timestamp) -> Authorisation {
     let consent = &leaving.journey.consent;
+    let question = leaving.journey.question(now);
+    let renewed = question.and_then(|question| question.connection.cloned());
     Authorisation {
         id: AuthorisationId::from_entropy(entropy()),
         client: consent.client.clone(),
         consent: consent.id.clone(),
         institution: leaving.bank.institution.id.clone(),
-        connection: ConnectionId::from_entropy(entropy()),
+        connection: renewed.unwrap_or_else(|| ConnectionId::from_entropy(entropy())),
+        link_number: leaving.journey.link_number,
         browser: Digest::of(leaving.cookie.expose()).as_str().to_owned(),
         started_at: now,
         expires_at: now.checked_add(ATTEMPT_LIFETIME).unwrap_or(now),

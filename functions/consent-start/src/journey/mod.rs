@@ -18,7 +18,7 @@ pub(crate) mod texts;
 use axum::response::{IntoResponse, Redirect, Response};
 use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
-use passerelle_domain::consent::{Consent, ConsentEvent, ConsentRefusal, ConsentState};
+use passerelle_domain::consent::{Consent, ConsentEvent, ConsentRefusal, Question};
 use passerelle_domain::private::Private;
 use passerelle_domain::receipt::Actor;
 use passerelle_domain::trace::Trace;
@@ -32,6 +32,8 @@ use crate::{ConsentStart, refused};
 pub(crate) struct Journey {
     pub(crate) token: Private,
     pub(crate) consent: Consent,
+    /// Which link of the consent leads here: 0 for the first journey, then the renewal's number.
+    pub(crate) link_number: u32,
     pub(crate) brand: Brand,
 }
 
@@ -57,12 +59,20 @@ impl Journey {
         Redirect::to(&self.step(step)).into_response()
     }
 
+    /// What the person can still answer through this link. A link of before asks nothing any more.
+    pub(crate) fn question(&self, now: Timestamp) -> Option<Question<'_>> {
+        let current = self.link_number == self.consent.link_number();
+        self.consent.question(now).filter(|_| current)
+    }
+
     /// Whether the person can still choose.
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
-        matches!(
-            &self.consent.state,
-            ConsentState::Received { link_expires_at, .. } if now < *link_expires_at
-        )
+        self.question(now).is_some()
+    }
+
+    /// Whether this is a renewal: its bank is known.
+    pub(crate) fn is_renewal(&self) -> bool {
+        self.link_number > 0
     }
 }
 
@@ -90,7 +100,8 @@ impl ConsentStart {
             .consent_by_link(&link)
             .await
             .map_err(refused)?;
-        let consent = stored.ok_or_else(Problem::not_found)?.consent;
+        let linked = stored.ok_or_else(Problem::not_found)?;
+        let (consent, link_number) = (linked.consent, linked.number);
         let settings = self.settings(&consent.client).await?;
         let brand = Brand {
             name: consent.name_shown().to_owned(),
@@ -99,6 +110,7 @@ impl ConsentStart {
         Ok(Journey {
             token,
             consent,
+            link_number,
             brand,
         })
     }
@@ -109,6 +121,9 @@ impl ConsentStart {
         journey: &mut Journey,
         event: ConsentEvent,
     ) -> Result<Result<(), ConsentRefusal>, Problem> {
+        if journey.link_number != journey.consent.link_number() {
+            return Ok(Err(ConsentRefusal::LinkExpired));
+        }
         let now = self.clock.now();
         match journey.consent.apply(event, now) {
             Ok(next) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use passerelle_domain::Timestamp;
 use passerelle_domain::consent::{ConsentEvent, ConsentRefusal, ConsentState, RequestedPurpose};
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
@@ -85,7 +86,7 @@ impl ConsentStart {
             locale: journey.consent.locale,
             brand: journey.brand.clone(),
             bank_name,
-            purposes: switches(journey, &texts, on),
+            purposes: switches(journey, &texts, on, now),
             until: last_day(journey, now),
             error,
             agree_at: journey.step(Step::Purposes),
@@ -105,6 +106,7 @@ fn switches(
     journey: &Journey,
     texts: &PurposeTexts,
     on: &BTreeSet<PurposeCode>,
+    now: Timestamp,
 ) -> Vec<PurposeSwitch> {
     let switch = |asked: &RequestedPurpose| {
         Some(PurposeSwitch {
@@ -114,6 +116,7 @@ fn switches(
             text: texts.get(&asked.code)?.clone(),
         })
     };
-    let asked = journey.consent.requested.iter();
-    asked.filter_map(switch).collect()
+    let question = journey.question(now);
+    let asked = question.iter().flat_map(|question| &question.purposes);
+    asked.filter_map(|asked| switch(asked)).collect()
 }

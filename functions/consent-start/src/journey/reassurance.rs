@@ -35,7 +35,10 @@ pub(crate) async fn go_on(
     Path(token): Path<Private>,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
-    Ok(journey.go_to(Step::Bank))
+    Ok(match journey.is_renewal() {
+        true => journey.go_to(Step::Purposes),
+        false => journey.go_to(Step::Bank),
+    })
 }
 
 pub(crate) async fn decline(
@@ -52,7 +55,8 @@ pub(crate) async fn decline(
 
 fn reassurance(journey: &Journey, texts: &PurposeTexts, now: Timestamp) -> Reassurance {
     let consent = &journey.consent;
-    let asked = consent.requested.iter();
+    let question = journey.question(now);
+    let asked = question.iter().flat_map(|question| &question.purposes);
     let titles = asked.filter_map(|asked| texts.get(&asked.code));
     Reassurance {
         locale: consent.locale,

@@ -8,7 +8,7 @@ use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus, FailureReason};
 use passerelle_domain::connection::{Connection, ConnectionStatus};
-use passerelle_domain::consent::{ConsentState, RejectionReason};
+use passerelle_domain::consent::{ConsentState, RejectionReason, Renewal, RenewalAnswer};
 use passerelle_domain::ids::ConnectionId;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::private::Private;
@@ -55,10 +55,20 @@ impl ConsentStart {
         cookie: Option<&Private>,
     ) -> Result<Standing, Problem> {
         match &journey.consent.state {
-            ConsentState::Received { .. } => self.while_received(journey, cookie).await,
-            ConsentState::Valid { connection, .. } => {
-                self.while_valid(journey, connection, cookie).await
-            }
+            ConsentState::Received { .. } => self.while_asked(journey, cookie).await,
+            ConsentState::Valid {
+                connection,
+                renewal,
+                ..
+            } => match this_renewal(journey, renewal.as_ref()) {
+                Some(RenewalAnswer::Asked | RenewalAnswer::Chosen { .. }) => {
+                    self.while_asked(journey, cookie).await
+                }
+                Some(RenewalAnswer::Declined { .. }) => Ok(over(Ending::Refused)),
+                Some(RenewalAnswer::Done { .. }) | None => {
+                    self.while_valid(journey, connection, cookie).await
+                }
+            },
             ConsentState::Rejected { reason, .. } => Ok(over(match reason {
                 RejectionReason::Declined => Ending::Refused,
                 RejectionReason::LinkExpired => Ending::LinkExpired,
@@ -69,7 +79,8 @@ impl ConsentStart {
         }
     }
 
-    async fn while_received(
+    /// A question is open, or its link is over: the latest attempt through this link tells.
+    async fn while_asked(
         &self,
         journey: &Journey,
         cookie: Option<&Private>,
@@ -79,7 +90,9 @@ impl ConsentStart {
         let again = open.then_some(Step::Bank);
         let table = self.store.table();
         let latest = table.latest_authorisation(&consent.client, &consent.id);
-        let Some((state, attempt)) = latest.await.map_err(refused)? else {
+        let latest = latest.await.map_err(refused)?;
+        let latest = latest.filter(|(_, attempt)| attempt.link_number == journey.link_number);
+        let Some((state, attempt)) = latest else {
             return Ok(match open {
                 true => Standing::NotBegun,
                 false => over(Ending::LinkExpired),
@@ -181,6 +194,12 @@ impl ConsentStart {
             None => Ending::AlreadyDone,
         }))
     }
+}
+
+/// The answer to the renewal this link asks for; `None` for another link.
+fn this_renewal<'a>(journey: &Journey, renewal: Option<&'a Renewal>) -> Option<&'a RenewalAnswer> {
+    let renewal = renewal.filter(|renewal| renewal.number == journey.link_number)?;
+    Some(&renewal.answer)
 }
 
 /// An ending after which this link leads nowhere else.

@@ -336,6 +336,23 @@ impl Consent {
         may_read && self.allows(purpose, now)
     }
 
+    /// Whether what is still granted justifies keeping a class of data. Scores are computed from lines,
+    /// so either justifies the lines.
+    #[must_use]
+    pub fn justifies(&self, class: DataClass) -> bool {
+        let ConsentState::Valid { granted, .. } = &self.state else {
+            return false;
+        };
+        let mut kept = granted.iter().filter_map(|purpose| self.terms(purpose));
+        kept.any(|terms| match class {
+            DataClass::Accounts => true,
+            DataClass::Transactions => {
+                terms.may_read(DataClass::Transactions) || terms.may_read(DataClass::Scores)
+            }
+            DataClass::Scores => terms.may_read(DataClass::Scores),
+        })
+    }
+
     /// Whether a purpose is granted at a moment.
     #[must_use]
     pub fn allows(&self, purpose: &PurposeCode, now: Timestamp) -> bool {
