@@ -719,3 +719,26 @@ async fn the_person_sees_who_read_what_and_takes_the_receipts_along() {
     let nonsense = log.url.join("?before=x").unwrap();
     assert_eq!(person.download(&nonsense).await.status(), 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_renews_from_their_page_and_may_stop_half_way() {
+    let (_world, api) = world().await;
+    connect(&api, "customer-1", "camille.martin").await;
+    let before = api.connection("customer-1").await;
+    let (mut person, overview) = enter(&link(&api, "customer-1").await).await;
+    let detail = person
+        .open(overview.link(before["id"].as_str().unwrap()))
+        .await;
+    let journey = press(&mut person, &detail, "/renew").await;
+    assert_eq!(journey.status, 200, "{}", journey.html);
+    assert!(
+        journey.url.path().starts_with("/journey/"),
+        "{}",
+        journey.url
+    );
+    assert!(journey.html.contains("Example Mutual"), "{}", journey.html);
+    let after = api.connection("customer-1").await;
+    for kept in ["id", "status", "consent", "consent_until"] {
+        assert_eq!(after[kept], before[kept], "{after}");
+    }
+}

@@ -132,6 +132,7 @@ fn detail(locale: Locale, standing: Standing) -> Detail {
             true => vec![row("quote"), row("advice")],
             false => Vec::new(),
         },
+        renew_at: live.then(|| "/self-care/connections/example/renew".to_owned()),
         withdraw_at: live.then(|| "/self-care/connections/example/withdraw".to_owned()),
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod held;
 pub(crate) mod learned;
 pub(crate) mod links;
 pub(crate) mod overview;
+pub(crate) mod renewal;
 pub(crate) mod signed;
 pub(crate) mod visit;
 
@@ -57,6 +58,10 @@ pub(crate) fn routes() -> Router<Arc<Connections>> {
             get(decisions::ask_narrow).post(decisions::narrow),
         )
         .route(
+            "/self-care/connections/{connection}/renew",
+            post(renewal::begin),
+        )
+        .route(
             "/self-care/connections/{connection}/withdraw",
             get(decisions::ask_withdraw).post(decisions::withdraw),
         )
@@ -83,6 +88,7 @@ pub(crate) enum Place<'a> {
     Connections,
     Connection(&'a ConnectionId),
     Narrow(&'a ConnectionId, &'a PurposeCode),
+    Renew(&'a ConnectionId),
     Withdraw(&'a ConnectionId),
     WithdrawAll,
     Learned,
@@ -96,6 +102,7 @@ impl Place<'_> {
             Self::Connections => "/self-care/connections".to_owned(),
             Self::Connection(id) => format!("/self-care/connections/{id}"),
             Self::Narrow(id, purpose) => format!("/self-care/connections/{id}/purposes/{purpose}"),
+            Self::Renew(id) => format!("/self-care/connections/{id}/renew"),
             Self::Withdraw(id) => format!("/self-care/connections/{id}/withdraw"),
             Self::WithdrawAll => "/self-care/withdraw".to_owned(),
             Self::Learned => "/self-care/learned".to_owned(),

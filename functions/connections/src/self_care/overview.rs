@@ -49,6 +49,7 @@ pub(crate) async fn one(
             .into_iter()
             .map(|purpose| row(&id, purpose))
             .collect(),
+        renew_at: held.is_live(now).then(|| Place::Renew(&id).address()),
         withdraw_at: held.is_live(now).then(|| Place::Withdraw(&id).address()),
     };
     Ok(page.page())
