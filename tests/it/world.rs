@@ -142,15 +142,20 @@ impl World {
 
 /// The way from a journey link to the bank's login page.
 pub async fn walk_to_bank(person: &mut Person, journey_url: &str) -> Page {
+    let page = walk_to(person, journey_url, "sandbox-bank").await;
+    person.open(page.link("/sandbox-bank/")).await
+}
+
+/// The way from a journey link to the last page before a bank.
+pub async fn walk_to(person: &mut Person, journey_url: &str, institution: &str) -> Page {
     let page = person.open(journey_url).await;
     let page = person.submit(&page.link("/continue"), &[]).await;
     let page = person
-        .submit(&page.link("/bank"), &[("institution", "sandbox-bank")])
+        .submit(&page.link("/bank"), &[("institution", institution)])
         .await;
     assert_eq!(page.inputs("purpose").len(), 2, "{}", page.html);
     let both = [("purpose", "advice"), ("purpose", "quote")];
-    let page = person.submit(&page.link("/purposes"), &both).await;
-    person.open(page.link("/sandbox-bank/")).await
+    person.submit(&page.link("/purposes"), &both).await
 }
 
 /// Logs in at the sandbox bank and says yes with every account; returns where the bank leads.

@@ -15,6 +15,8 @@ use passerelle_aws::connections::{Loaded, SyncOutcome};
 use passerelle_aws::due::Owed;
 use passerelle_aws::{Clients, Keys, Queue, Store, Table};
 use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks};
+use passerelle_domain::Timestamp;
+use passerelle_domain::call_budget::PsuPresence;
 use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
 
 use crate::merge::Merged;
@@ -128,6 +130,7 @@ impl Sync {
     ) -> Result<&'static str, SyncError> {
         let now = self.clock.now();
         let loaded = store.load(claim, now).await?;
+        self.refuse_without_the_person(claim, &loaded, now)?;
         let fingerprint_key = store
             .vault()
             .tenant_key(&work.client, now)
@@ -144,6 +147,21 @@ impl Sync {
         let fetched = reading.read(&fingerprint_key).await?;
         let merged = merge::merge(&loaded.content, fetched, self.clock.now());
         self.store_merged(store, claim, &loaded, merged, work).await
+    }
+
+    /// A bank that answers only while the person is there is not asked without them.
+    fn refuse_without_the_person(
+        &self,
+        claim: &Claim,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<(), BankError> {
+        let bank = self.banks.directory().get(&claim.connection.institution);
+        let needed = bank.is_some_and(|bank| bank.quirks.person_needed);
+        match claim.presence(&loaded.content, now) {
+            PsuPresence::Unattended(_) if needed => Err(BankError::PersonNeeded),
+            _ => Ok(()),
+        }
     }
 
     async fn store_merged(
@@ -227,6 +245,15 @@ impl Sync {
             SyncError::Bank(error) if error.is_retryable() => {
                 table.release(claim).await?;
                 Err(error.into())
+            }
+            // Nothing is wrong: what is known stays as it is until the person comes back.
+            SyncError::Bank(BankError::PersonNeeded) => {
+                let connection = &claim.connection;
+                table
+                    .clear_due(&connection.client, &connection.id, Owed::Sync)
+                    .await?;
+                tracing::info!("the bank is read only while the person is there");
+                Ok(())
             }
             // Ours to mend (certificate, registration, a refused request): retrying burns the budget.
             SyncError::Bank(error) => {

@@ -9,9 +9,12 @@ use passerelle_aws::Store;
 use passerelle_aws::claims::Claim;
 use passerelle_aws::connections::Loaded;
 use passerelle_banks::{Access, BankError, Connector, OpenToken};
-use passerelle_domain::account::{Account, FetchedAccount, FingerprintKey, Ineligible};
+use passerelle_domain::account::{
+    Account, AccountKind, FetchedAccount, FingerprintKey, Ineligible,
+};
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_domain::connection::ReauthenticationReason;
+use passerelle_domain::deferred_card;
 use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_runtime::Clock;
@@ -106,6 +109,7 @@ impl Reading<'_> {
                 Err(refusal) => fetched.refusals.push(refusal),
             }
         }
+        show_once(&mut fetched.accounts);
         Ok(fetched)
     }
 
@@ -150,5 +154,22 @@ impl Reading<'_> {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+/// Purchases by deferred card belong to the card: where a bank shows them in the account that settles
+/// it as well (Q45), they are kept once.
+fn show_once(accounts: &mut [(Account, FetchedWindow)]) {
+    let on_cards: Vec<FetchedWindow> = accounts
+        .iter()
+        .filter(|(account, _)| account.kind == AccountKind::Card)
+        .map(|(_, window)| window.clone())
+        .collect();
+    for (account, window) in accounts {
+        if account.kind == AccountKind::Payment {
+            on_cards
+                .iter()
+                .for_each(|card| deferred_card::keep_on_card(window, card));
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::bank::Bank;
 use crate::bank_day;
 use crate::consent::{BankConsent, ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
-use crate::ledger::LedgerAccount;
+use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::{Behaviour, Quirk};
 use crate::state::{COUNTING_WINDOW, IssuedAccess, SecretDigest};
 
@@ -49,6 +49,7 @@ impl From<SandboxError> for AccessRefusal {
 /// counted.
 pub(crate) enum Resource<'a> {
     Accounts,
+    Cards,
     Account(&'a str),
     Balances(&'a str),
     Transactions(&'a str),
@@ -58,6 +59,7 @@ impl Resource<'_> {
     fn counter(&self, consent: &str) -> String {
         match self {
             Self::Accounts => format!("{consent}|accounts"),
+            Self::Cards => format!("{consent}|cards"),
             Self::Account(key) => format!("{consent}|account|{key}"),
             Self::Balances(key) => format!("{consent}|balances|{key}"),
             Self::Transactions(key) => format!("{consent}|transactions|{key}"),
@@ -92,16 +94,36 @@ impl GrantedAccess {
         headers: &HeaderMap,
         id: &str,
     ) -> Result<Self, AccessRefusal> {
-        let token = bearer(headers).ok_or(AccessRefusal::TokenMissing)?;
         let consent = bank
             .look(|state| state.consents.get(id).cloned())
-            .filter(|consent| consent.dialect == Dialect::BerlinGroup)
-            .ok_or(AccessRefusal::ConsentUnknown)?;
-        still_valid(bank, &consent)?;
-        let issued = issued(bank, token)?;
-        if issued.consent != id {
-            return Err(AccessRefusal::ConsentInvalid);
+            .filter(|consent| consent.dialect == Dialect::BerlinGroup);
+        let needed = consent
+            .as_ref()
+            .is_none_or(|consent| consent.opening.entrance.form.has_tokens());
+        let token = bearer(headers);
+        if needed && token.is_none() {
+            return Err(AccessRefusal::TokenMissing);
         }
+        let consent = consent.ok_or(AccessRefusal::ConsentUnknown)?;
+        still_valid(bank, &consent)?;
+        let issued = match token {
+            Some(token) => {
+                let issued = issued(bank, token)?;
+                if !opens(bank, &issued, id, &consent) {
+                    return Err(AccessRefusal::ConsentInvalid);
+                }
+                IssuedAccess {
+                    consent: id.to_owned(),
+                    ..issued
+                }
+            }
+            // Naming the consent is the access.
+            None => IssuedAccess {
+                consent: id.to_owned(),
+                extended_history: false,
+                expires_at: Timestamp::MAX,
+            },
+        };
         Self::new(bank, headers, issued, consent)
     }
 
@@ -141,14 +163,21 @@ impl GrantedAccess {
         let member = bank.member(person).ok_or(AccessRefusal::ConsentInvalid)?;
         let mut accounts = bank.accounts_of(person);
         accounts.retain(|account| opened.contains(&account.key));
+        let quirk = consent.opening.entrance.quirk.or(member.quirk);
+        if quirk == Some(Quirk::Q39) && consent.opening.accounts_only {
+            accounts.retain(|account| account.kind == LedgerAccountKind::Payment);
+        }
+        if quirk == Some(Quirk::Q45) {
+            mirror_cards(&mut accounts);
+        }
         Ok(Self {
             consent_id: issued.consent,
             approved_at: *approved_at,
             person: member.person.name.clone(),
             extended_history: issued.extended_history,
             accounts,
-            behaviour: member.behaviour,
-            quirk: member.quirk,
+            behaviour: quirk.and_then(Quirk::behaviour).unwrap_or(member.behaviour),
+            quirk,
             attended: is_attended(headers)?,
             consent,
         })
@@ -174,6 +203,11 @@ impl GrantedAccess {
         }
         let (now, today) = (bank.now(), bank.today());
         let by_day = self.consent.dialect != Dialect::BerlinGroup;
+        let counter = match self.quirk {
+            // Whatever is called is one call more (N26).
+            Some(Quirk::Q30) => format!("{}|every call", self.consent_id),
+            _ => resource.counter(&self.consent_id),
+        };
         let counts = |at: &&Timestamp| {
             if by_day {
                 bank_day::day_at(**at) == today
@@ -183,16 +217,52 @@ impl GrantedAccess {
         };
         let limit = usize::from(self.consent.frequency_per_day);
         bank.change(|state| {
-            let accesses = state
-                .accesses
-                .entry(resource.counter(&self.consent_id))
-                .or_default();
+            let accesses = state.accesses.entry(counter).or_default();
             if accesses.iter().filter(counts).count() >= limit {
                 return Err(AccessRefusal::Exceeded);
             }
             accesses.push(now);
             Ok(())
         })?
+    }
+}
+
+/// Whether a token stands behind a consent: its own, or the login the consent was opened with.
+fn opens(bank: &Bank, issued: &IssuedAccess, id: &str, consent: &BankConsent) -> bool {
+    if issued.consent == id {
+        return true;
+    }
+    let Some(login) = &consent.opening.login else {
+        return false;
+    };
+    bank.look(|state| {
+        let behind = state.consents.get(&issued.consent);
+        behind.is_some_and(|behind| {
+            matches!(&behind.status, ConsentStatus::Valid { person, .. } if person == login)
+        })
+    })
+}
+
+/// The lines of deferred cards, shown in the account that settles them as well (Q45).
+fn mirror_cards(accounts: &mut [LedgerAccount]) {
+    let cards = accounts
+        .iter()
+        .filter(|account| account.kind == LedgerAccountKind::Card);
+    let (mut booked, mut pending) = (Vec::new(), Vec::new());
+    for card in cards {
+        let purchases = card.booked.iter().filter(|line| line.amount.is_debit());
+        booked.extend(purchases.cloned());
+        pending.extend(card.pending.iter().cloned());
+    }
+    let current = accounts
+        .iter_mut()
+        .find(|account| account.kind == LedgerAccountKind::Payment);
+    if let Some(current) = current {
+        current.booked.extend(booked);
+        current
+            .booked
+            .sort_by(|one, other| one.booking_date.cmp(&other.booking_date));
+        current.pending.extend(pending);
     }
 }
 

@@ -4,6 +4,9 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use crate::berlin_group::Entrance;
+use crate::state::SecretDigest;
+
 /// How long a person has to approve.
 pub(crate) const APPROVAL_TIME: SignedDuration = SignedDuration::from_mins(60);
 
@@ -100,6 +103,32 @@ pub(crate) struct BankConsent {
     pub(crate) client_id: Option<String>,
     /// STET model A2: the accounts the third party said it may read (`PUT /consents`).
     pub(crate) forwarded: Option<Vec<String>>,
+    /// Berlin Group: how it was opened.
+    #[serde(default)]
+    pub(crate) opening: Opening,
+}
+
+/// How a Berlin Group consent was opened, and what its approval waits for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    pub(crate) entrance: Entrance,
+    /// Whether balances and transactions were asked for, or accounts alone (Q39).
+    pub(crate) accounts_only: bool,
+    /// OAuth pre-step: the login that stands behind the token, and behind the consents it opens.
+    pub(crate) login: Option<String>,
+    /// Approved, and waiting for the confirmation code.
+    pub(crate) unconfirmed: Option<Unconfirmed>,
+    /// What the person types into their phone (decoupled).
+    pub(crate) phone_code: Option<String>,
+}
+
+/// An approval that counts once its code is confirmed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Unconfirmed {
+    pub(crate) code: SecretDigest,
+    pub(crate) person: String,
+    pub(crate) accounts: Vec<String>,
+    pub(crate) approved_at: Timestamp,
 }
 
 impl BankConsent {
@@ -144,6 +173,7 @@ mod tests {
             last_action: Date::constant(2026, 11, 22),
             client_id: None,
             forwarded: None,
+            opening: Opening::default(),
         }
     }
 

@@ -14,12 +14,32 @@ pub(crate) struct LedgerAccount {
     pub(crate) kind: LedgerAccountKind,
     pub(crate) currency: Currency,
     pub(crate) owner_name: Option<String>,
+    /// Whether somebody else holds it too.
+    pub(crate) joint: bool,
     /// What is booked at the end of the day.
     pub(crate) booked_balance: Amount,
     /// Oldest first.
     pub(crate) booked: Vec<LedgerLine>,
     /// Made but not booked yet.
     pub(crate) pending: Vec<LedgerLine>,
+}
+
+impl LedgerAccount {
+    /// What a card still has to settle: as it was imported, else the purchases that are not booked.
+    pub(crate) fn outstanding(&self) -> Amount {
+        if self.booked_balance.minor != 0 {
+            return self.booked_balance;
+        }
+        let made: i64 = self.pending.iter().map(|line| line.amount.minor).sum();
+        Amount::new(made, self.currency)
+    }
+
+    /// A card's number as banks show it.
+    pub(crate) fn masked_pan(&self) -> String {
+        let hidden = self.iban.len().saturating_sub(4);
+        let tail: String = self.iban.chars().skip(hidden).collect();
+        format!("4970XXXXXXXX{tail}")
+    }
 }
 
 /// What an account is for.

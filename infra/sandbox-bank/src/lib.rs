@@ -11,6 +11,7 @@ mod ledger;
 mod oauth;
 mod pages;
 mod people;
+mod phone;
 mod powens;
 mod request_id;
 mod state;
@@ -32,6 +33,7 @@ pub use crate::tls::{Life, TestAuthority, serve_strictly};
 pub fn router(bank: Arc<Bank>) -> Router {
     Router::new()
         .merge(pages::routes())
+        .merge(phone::routes())
         .merge(oauth::routes())
         .merge(berlin_group::routes())
         .merge(stet::routes())

@@ -10,14 +10,19 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use ring::digest;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use crate::bank::Bank;
-use crate::consent::{ConsentStatus, Dialect, VisibleStatus};
+use crate::berlin_group::{Entrance, Form as BankForm};
+use crate::consent::{
+    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, Unconfirmed, VisibleStatus,
+    granted_until,
+};
 use crate::error::SandboxError;
 use crate::pages::PageRefusal;
 use crate::people::Quirk;
@@ -26,24 +31,30 @@ use crate::state::{
     ACCESS_LIFETIME, CODE_LIFETIME, IssuedAccess, IssuedCode, IssuedRefresh, SecretDigest,
     State as Memory, Visit,
 };
+use crate::stet::is_registered;
 
 /// Where the metadata is, below the bank's base address.
 pub(crate) const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// Where the same is, as OpenID Connect Discovery calls it.
+pub(crate) const OPENID_PATH: &str = "/.well-known/openid-configuration";
 
 /// The routes of the authorisation server.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
     Router::new()
         .route(METADATA_PATH, get(metadata))
+        .route(OPENID_PATH, get(metadata))
         .route("/authorize", get(authorize))
         .route("/token", post(token))
 }
 
-async fn metadata(State(bank): State<Arc<Bank>>) -> Response {
+pub(crate) async fn metadata(State(bank): State<Arc<Bank>>) -> Response {
     Json(json!({
         "issuer": bank.address(""),
         "authorization_endpoint": bank.address("/authorize"),
         "token_endpoint": bank.address("/token"),
         "response_types_supported": ["code"],
+        "subject_types_supported": ["pairwise"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
@@ -51,6 +62,9 @@ async fn metadata(State(bank): State<Arc<Bank>>) -> Response {
     }))
     .into_response()
 }
+
+/// How long after the login the person of Q35 changes their password.
+const PASSWORD_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Deserialize)]
 struct AuthorizationRequest {
@@ -70,6 +84,9 @@ async fn authorize(
     Query(request): Query<AuthorizationRequest>,
 ) -> Result<Response, PageRefusal> {
     let bad = PageRefusal::BadRequest;
+    if request.scope.as_deref() == Some("AIS") {
+        return log_in_first(&bank, request);
+    }
     let consent_id = request
         .scope
         .as_deref()
@@ -85,27 +102,19 @@ async fn authorize(
         .ok_or(PageRefusal::NoVisit)?;
     let redirect_uri = request
         .redirect_uri
+        .clone()
         .filter(|uri| *uri == consent.redirect_uri)
         .ok_or(bad("L’adresse de retour n’est pas celle de l’accord."))?;
     let client_id = request
         .client_id
+        .clone()
         .filter(|id| !id.is_empty())
         .ok_or(bad("La demande ne dit pas qui demande (client_id)."))?;
-    let challenge = request
-        .code_challenge
-        .filter(|_| request.code_challenge_method.as_deref() == Some("S256"))
-        .filter(|challenge| challenge.len() == 43)
-        .filter(|_| request.response_type.as_deref() == Some("code"));
-    let Some(code_challenge) = challenge else {
+    let Some(code_challenge) = request.sound_challenge() else {
         let answer = [("error", "invalid_request")];
-        let dialect = consent.dialect;
-        return back(
-            &bank,
-            dialect,
-            &redirect_uri,
-            request.state.as_deref(),
-            &answer,
-        );
+        let names_issuer = consent.opening.entrance.names_issuer();
+        let state = request.state.as_deref();
+        return back(&bank, names_issuer, &redirect_uri, state, &answer);
     };
     let visit = Visit {
         consent: consent_id.to_owned(),
@@ -121,6 +130,89 @@ async fn authorize(
     Ok(Redirect::to(&bank.address(&format!("/login/{id}"))).into_response())
 }
 
+impl AuthorizationRequest {
+    /// The challenge, when the request asks for a code and proves itself with S256.
+    fn sound_challenge(&self) -> Option<String> {
+        let sound = self.code_challenge_method.as_deref() == Some("S256")
+            && self.response_type.as_deref() == Some("code");
+        self.code_challenge
+            .clone()
+            .filter(|challenge| sound && challenge.len() == 43)
+    }
+}
+
+/// OAuth pre-step: the person logs in and nothing else; consents come later, with the token.
+fn log_in_first(bank: &Bank, request: AuthorizationRequest) -> Result<Response, PageRefusal> {
+    let bad = PageRefusal::BadRequest;
+    let redirect_uri = request
+        .redirect_uri
+        .clone()
+        .filter(|address| is_registered(address))
+        .ok_or(bad("L’adresse de retour n’est pas enregistrée."))?;
+    let client_id = request
+        .client_id
+        .clone()
+        .filter(|id| !id.is_empty())
+        .ok_or(bad("La demande ne dit pas qui demande (client_id)."))?;
+    let Some(code_challenge) = request.sound_challenge() else {
+        let answer = [("error", "invalid_request")];
+        return back(bank, true, &redirect_uri, request.state.as_deref(), &answer);
+    };
+    let (now, today) = (bank.now(), bank.today());
+    let login = BankConsent {
+        status: ConsentStatus::Received,
+        dialect: Dialect::BerlinGroup,
+        created_at: now,
+        valid_until: granted_until(Date::MAX, today),
+        recurring: true,
+        frequency_per_day: MAX_FREQUENCY,
+        owner_name: false,
+        redirect_uri: redirect_uri.clone(),
+        last_action: today,
+        client_id: Some(client_id.clone()),
+        forwarded: None,
+        opening: Opening {
+            entrance: Entrance {
+                form: BankForm::PreStep,
+                ..Entrance::default()
+            },
+            ..Opening::default()
+        },
+    };
+    let id = bank.change(|state| {
+        let consent = bank.fresh(state, "login");
+        state.consents.insert(consent.clone(), login);
+        let visit = Visit {
+            consent,
+            client_id,
+            redirect_uri,
+            state: request.state,
+            code_challenge: Some(code_challenge),
+            extended_history: false,
+            person: None,
+            started_at: now,
+        };
+        begin_visit(bank, state, visit)
+    })?;
+    Ok(Redirect::to(&bank.address(&format!("/login/{id}"))).into_response())
+}
+
+/// Whether a consent is only the login of an OAuth pre-step.
+pub(crate) fn is_login(consent: &BankConsent) -> bool {
+    consent.opening.entrance.form == BankForm::PreStep && consent.opening.login.is_none()
+}
+
+/// Ends the logins behind a consent that ended: their tokens end with them.
+pub(crate) fn end_logins(state: &mut Memory, login: &str) {
+    for consent in state.consents.values_mut().filter(|it| is_login(it)) {
+        let hers =
+            matches!(&consent.status, ConsentStatus::Valid { person, .. } if person == login);
+        if hers {
+            consent.status = ConsentStatus::TerminatedByTpp;
+        }
+    }
+}
+
 /// Opens the door of the authorisation pages for one person.
 pub(crate) fn begin_visit(bank: &Bank, state: &mut Memory, visit: Visit) -> String {
     let id = bank.fresh(state, "visit");
@@ -131,7 +223,7 @@ pub(crate) fn begin_visit(bank: &Bank, state: &mut Memory, visit: Visit) -> Stri
 /// Sends the person back with an answer, naming the issuer where the dialect does.
 pub(crate) fn back(
     bank: &Bank,
-    dialect: Dialect,
+    names_issuer: bool,
     redirect_uri: &str,
     state: Option<&str>,
     answer: &[(&str, &str)],
@@ -140,37 +232,53 @@ pub(crate) fn back(
         .map_err(|_| PageRefusal::BadRequest("L’adresse de retour est illisible."))?;
     {
         let mut query = url.query_pairs_mut();
-        query.extend_pairs(answer);
+        query.extend_pairs(answer.iter().filter(|(_, value)| !value.is_empty()));
         if let Some(state) = state {
             query.append_pair("state", state);
         }
-        if dialect == Dialect::BerlinGroup {
+        if names_issuer {
             query.append_pair("iss", &bank.address(""));
         }
     }
     Ok(Redirect::to(url.as_str()).into_response())
 }
 
-/// The person refused.
+/// The person refused, or let the time pass.
 pub(crate) fn refuse(bank: &Bank, id: &str, visit: &Visit) -> Result<Response, PageRefusal> {
-    let dialect = bank.change(|state| {
+    let consent = bank.change(|state| {
         state.visits.remove(id);
         let consent = state.consents.get_mut(&visit.consent)?;
         consent.status = ConsentStatus::Rejected;
-        Some(consent.dialect)
+        Some(consent.clone())
     })?;
-    let answer = [("error", "access_denied")];
-    let dialect = dialect.ok_or(PageRefusal::NoVisit)?;
-    back(
-        bank,
-        dialect,
-        &visit.redirect_uri,
-        visit.state.as_deref(),
-        &answer,
-    )
+    let consent = consent.ok_or(PageRefusal::NoVisit)?;
+    let quirk = quirk_of(bank, &consent, visit.person.as_deref());
+    let state = visit.state.as_deref().filter(|_| quirk != Some(Quirk::Q53));
+    let entrance = &consent.opening.entrance;
+    let berlin = consent.dialect == Dialect::BerlinGroup;
+    let answer = match berlin && !sends_code(&consent) {
+        true => "",
+        false => "access_denied",
+    };
+    let names_issuer = berlin && sends_code(&consent) && entrance.names_issuer();
+    let answer = [("error", answer)];
+    back(bank, names_issuer, &visit.redirect_uri, state, &answer)
 }
 
-/// The person opened accounts: the consent is valid and a code goes back with them.
+/// Whether the return brings an authorisation code.
+fn sends_code(consent: &BankConsent) -> bool {
+    consent.dialect != Dialect::BerlinGroup
+        || consent.opening.entrance.form == BankForm::OAuth
+        || is_login(consent)
+}
+
+fn quirk_of(bank: &Bank, consent: &BankConsent, person: Option<&str>) -> Option<Quirk> {
+    let own = || bank.member(person?)?.quirk;
+    consent.opening.entrance.quirk.or_else(own)
+}
+
+/// The person opened accounts: the consent is valid, or waits for its confirmation code; a code goes
+/// back with them where the form has one.
 pub(crate) fn approve(
     bank: &Bank,
     id: &str,
@@ -181,21 +289,39 @@ pub(crate) fn approve(
     let (now, today) = (bank.now(), bank.today());
     let issued = bank.change(|state| {
         state.visits.remove(id);
-        let dialect = state.consents.get(&visit.consent)?.dialect;
-        let odd = bank.member(&person).and_then(|member| member.quirk);
+        let before = state.consents.get(&visit.consent)?.clone();
+        let quirk = quirk_of(bank, &before, Some(&person));
+        let dialect = before.dialect;
         let one_link = matches!(dialect, Dialect::Stet14 | Dialect::Stet16);
-        if one_link || odd == Some(Quirk::Q38) {
+        if one_link || quirk == Some(Quirk::Q38) {
             supersede(state, dialect, &person, &visit.client_id);
         }
+        let code = bank.fresh(state, "code");
+        let confirms = before.opening.entrance.form == BankForm::Explicit;
         let consent = state.consents.get_mut(&visit.consent)?;
+        if quirk == Some(Quirk::Q37) {
+            let month = today.checked_add(30.days()).unwrap_or(today);
+            consent.valid_until = consent.valid_until.min(month);
+        }
         consent.last_action = today;
         consent.client_id = Some(visit.client_id.clone());
+        if confirms {
+            consent.opening.unconfirmed = Some(Unconfirmed {
+                code: SecretDigest::of(&code),
+                person,
+                accounts,
+                approved_at: now,
+            });
+            return Some((before, code));
+        }
         consent.status = ConsentStatus::Valid {
             person,
             accounts,
             approved_at: now,
         };
-        let code = bank.fresh(state, "code");
+        if !sends_code(&before) {
+            return Some((before, String::new()));
+        }
         state.codes.insert(
             SecretDigest::of(&code),
             IssuedCode {
@@ -208,21 +334,18 @@ pub(crate) fn approve(
                 used: false,
             },
         );
-        Some((dialect, code))
+        Some((before, code))
     })?;
-    let (dialect, code) = issued.ok_or(PageRefusal::NoVisit)?;
+    let (consent, code) = issued.ok_or(PageRefusal::NoVisit)?;
     let connection = powens::connection_id(bank, &visit.consent).to_string();
     let mut answer = vec![("code", code.as_str())];
-    if dialect == Dialect::Powens {
+    if consent.dialect == Dialect::Powens {
         answer.push(("connection_id", &connection));
     }
-    back(
-        bank,
-        dialect,
-        &visit.redirect_uri,
-        visit.state.as_deref(),
-        &answer,
-    )
+    let berlin = consent.dialect == Dialect::BerlinGroup;
+    let names_issuer = berlin && sends_code(&consent) && consent.opening.entrance.names_issuer();
+    let state = visit.state.as_deref();
+    back(bank, names_issuer, &visit.redirect_uri, state, &answer)
 }
 
 /// STET banks keep one token pair per person and third party: a second link ends the first.
@@ -411,8 +534,16 @@ fn spend_refresh_token(
         .ok_or(TokenRefusal::InvalidGrant)?;
     let sound = !issued.used && request.client_id.as_deref() == Some(issued.client_id.as_str());
     match quirk_behind(bank, &issued.consent) {
-        Some(Quirk::Q31) => return Err(TokenRefusal::InvalidGrant),
-        Some(Quirk::Q32) if sound => return Err(TokenRefusal::Failure),
+        Some((Quirk::Q31, _)) => return Err(TokenRefusal::InvalidGrant),
+        Some((Quirk::Q32, _)) if sound => return Err(TokenRefusal::Failure),
+        // A token shown twice was stolen, or its holder refreshes twice at once: all of them end.
+        Some((Quirk::Q33, _)) if issued.used => end_chain(bank, &issued.consent)?,
+        // The person changed their password: what was given before is worth nothing.
+        Some((Quirk::Q35, approved_at))
+            if bank.now().duration_since(approved_at) > PASSWORD_AGE =>
+        {
+            return Err(TokenRefusal::InvalidGrant);
+        }
         _ => {}
     }
     Ok(Granted {
@@ -422,17 +553,31 @@ fn spend_refresh_token(
     })
 }
 
-fn quirk_behind(bank: &Bank, consent: &str) -> Option<Quirk> {
-    let status = bank.look(|state| {
+/// The oddity of a consent and when it was approved.
+fn quirk_behind(bank: &Bank, consent: &str) -> Option<(Quirk, Timestamp)> {
+    let consent = bank.look(|state| state.consents.get(consent).cloned())?;
+    let ConsentStatus::Valid {
+        person,
+        approved_at,
+        ..
+    } = &consent.status
+    else {
+        return None;
+    };
+    Some((quirk_of(bank, &consent, Some(person))?, *approved_at))
+}
+
+/// Every token of a consent ends.
+fn end_chain(bank: &Bank, consent: &str) -> Result<(), SandboxError> {
+    bank.change(|state| {
         state
-            .consents
-            .get(consent)
-            .map(|found| found.status.clone())
-    });
-    match status {
-        Some(ConsentStatus::Valid { person, .. }) => bank.member(&person)?.quirk,
-        _ => None,
-    }
+            .access_tokens
+            .retain(|_, token| token.consent != consent);
+        let chain = state.refresh_tokens.values_mut();
+        for token in chain.filter(|token| token.consent == consent) {
+            token.used = true;
+        }
+    })
 }
 
 /// Tokens are given for a valid consent of the same dialect only.

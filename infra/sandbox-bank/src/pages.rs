@@ -19,7 +19,7 @@ use crate::consent::{BankConsent, ConsentStatus, VisibleStatus};
 use crate::error::SandboxError;
 use crate::ledger::LedgerAccount;
 use crate::oauth;
-use crate::people::{PASSWORD, Person};
+use crate::people::{PASSWORD, Person, Quirk};
 use crate::state::Visit;
 
 /// The code that stands for a strong customer authentication.
@@ -29,6 +29,7 @@ const SCA_CODE: &str = "123456";
 pub(crate) fn routes() -> Router<Arc<Bank>> {
     Router::new()
         .route("/", get(home))
+        .route("/quirks", get(quirks))
         .route("/login/{visit}", get(login_page).post(log_in))
         .route("/approval/{visit}", get(approval_page).post(decide))
         .route(
@@ -128,7 +129,7 @@ impl IntoResponse for PageRefusal {
 }
 
 /// Renders with the headers of a page nobody should frame, cache or leak the address of.
-fn page(status: StatusCode, template: &impl Template) -> Response {
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
     let html = match template.render() {
         Ok(html) => html,
         Err(error) => {
@@ -158,6 +159,23 @@ async fn home(State(bank): State<Arc<Bank>>) -> Response {
         &Home {
             people: bank.people(),
             online_banking: bank.address("/online-banking"),
+        },
+    )
+}
+
+#[derive(Template)]
+#[template(path = "quirks.html")]
+struct Quirks {
+    quirks: Vec<Quirk>,
+    base: String,
+}
+
+async fn quirks(State(bank): State<Arc<Bank>>) -> Response {
+    page(
+        StatusCode::OK,
+        &Quirks {
+            quirks: Quirk::all().collect(),
+            base: bank.address(""),
         },
     )
 }
@@ -195,10 +213,10 @@ fn show_login(bank: &Bank, id: &str, visit: &Visit, login: String, status: Statu
 }
 
 #[derive(Deserialize)]
-struct Credentials {
-    login: String,
-    password: String,
-    revoke: Option<String>,
+pub(crate) struct Credentials {
+    pub(crate) login: String,
+    pub(crate) password: String,
+    pub(crate) revoke: Option<String>,
 }
 
 async fn log_in(
@@ -216,6 +234,10 @@ async fn log_in(
             StatusCode::UNAUTHORIZED,
         ));
     };
+    let consent = bank.look(|state| state.consents.get(&visit.consent).cloned());
+    if consent.as_ref().is_some_and(oauth::is_login) {
+        return oauth::approve(&bank, &id, &visit, login, Vec::new());
+    }
     bank.change(|state| {
         if let Some(visit) = state.visits.get_mut(&id) {
             visit.person = Some(login);
@@ -225,7 +247,7 @@ async fn log_in(
 }
 
 /// The person's login as the bank writes it.
-fn authenticated(bank: &Bank, credentials: &Credentials) -> Option<String> {
+pub(crate) fn authenticated(bank: &Bank, credentials: &Credentials) -> Option<String> {
     bank.member(&credentials.login)
         .filter(|_| credentials.password == PASSWORD)
         .map(|member| member.person.login.clone())
@@ -292,7 +314,10 @@ async fn decide(
             .find(|(name, _)| name == wanted)
             .map(|(_, value)| value.trim())
     };
-    open_consent(&bank, &visit)?;
+    // Too late, or no: the person goes back all the same (BPCE).
+    if open_consent(&bank, &visit).is_err() {
+        return oauth::refuse(&bank, &id, &visit);
+    }
     if field("decision") != Some("approve") {
         return oauth::refuse(&bank, &id, &visit);
     }
@@ -391,6 +416,7 @@ fn given_accesses(bank: &Bank, login: &str) -> Vec<GivenAccess> {
             .consents
             .iter()
             .filter(|(_, consent)| consent.visible_status(now, today) == VisibleStatus::Valid)
+            .filter(|(_, consent)| !oauth::is_login(consent))
             .filter_map(|(id, consent)| match &consent.status {
                 ConsentStatus::Valid {
                     person, accounts, ..

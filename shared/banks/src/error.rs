@@ -167,6 +167,9 @@ pub enum BankError {
         /// The bank's code.
         code: BankCode,
     },
+    /// The bank answers only while the person is there (Q51): nothing can be read unattended.
+    #[error("the bank answers only while the person is there")]
+    PersonNeeded,
     /// The bank refused the request itself.
     #[error("the bank refused the request (status {status}, {code})")]
     Refused {
@@ -207,6 +210,7 @@ impl BankError {
             | Self::Blocked { .. }
             | Self::UnknownAccount { .. }
             | Self::IdentityRefused { .. }
+            | Self::PersonNeeded
             | Self::Refused { .. } => false,
         }
     }

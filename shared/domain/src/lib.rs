@@ -8,6 +8,7 @@ pub mod circuit;
 pub mod connection;
 pub mod consent;
 pub mod content_hash;
+pub mod deferred_card;
 pub mod event;
 pub mod farewell;
 pub mod ids;

@@ -6,19 +6,23 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::access::is_attended;
+use crate::access::{bearer, is_attended, issued};
 use crate::bank::Bank;
+use crate::berlin_group::authorisations;
+use crate::berlin_group::entrance::{Entrance, Form};
 use crate::berlin_group::refusal::Refusal;
 use crate::consent::{
-    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, VisibleStatus, granted_until,
+    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, VisibleStatus, granted_until,
 };
 use crate::oauth;
+use crate::people::Quirk;
+use crate::state::Visit;
 
 /// The routes.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
@@ -55,11 +59,13 @@ struct AdditionalInformation {
 }
 
 impl RequestedAccess {
-    /// Three empty lists: the person picks the accounts here.
+    /// Empty lists: the person picks the accounts here.
     fn is_bank_offered(&self) -> bool {
-        [&self.accounts, &self.balances, &self.transactions]
-            .into_iter()
-            .all(|list| list.as_ref().is_some_and(Vec::is_empty))
+        let empty = |list: &Option<Vec<Value>>| list.as_ref().is_some_and(Vec::is_empty);
+        let more = [&self.balances, &self.transactions];
+        let all = more.into_iter().all(empty);
+        let none = more.into_iter().all(Option::is_none);
+        empty(&self.accounts) && (all || none)
     }
 
     fn asks_owner_name(&self) -> bool {
@@ -71,6 +77,7 @@ impl RequestedAccess {
 
 async fn create(
     State(bank): State<Arc<Bank>>,
+    Extension(entrance): Extension<Entrance>,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Result<Response, Refusal> {
@@ -83,7 +90,7 @@ async fn create(
         .map_err(|_| Refusal::Format("the body is not a consent request"))?;
     if !request.access.is_bank_offered() {
         return Err(Refusal::ServiceInvalid(
-            "only consents with three empty lists are offered",
+            "only consents with empty lists are offered",
         ));
     }
     let asked: Date = request
@@ -108,27 +115,124 @@ async fn create(
         last_action: today,
         client_id: None,
         forwarded: None,
+        opening: Opening {
+            accounts_only: request.access.balances.is_none(),
+            login: login_behind(&bank, &entrance, &headers)?,
+            ..Opening::default()
+        },
     };
+    let form = entrance.form;
     let id = bank.change(|state| {
         let id = bank.fresh(state, "consent");
+        let mut consent = consent;
+        consent.opening.entrance = entrance;
+        if form == Form::Decoupled {
+            consent.opening.phone_code = Some(phone_code(&bank, &id));
+        }
         state.consents.insert(id.clone(), consent);
         id
     })?;
-    let path = bank.path(&format!("/v1/consents/{id}"));
-    let body = json!({
+    let (consent, _) = find(&bank, &id)?;
+    let path = bank.path(&format!(
+        "{}/v1/consents/{id}",
+        consent.opening.entrance.path
+    ));
+    let mut body = json!({
         "consentStatus": VisibleStatus::Received.code(),
         "consentId": id,
-        "_links": {
-            "scaOAuth": {"href": bank.address(oauth::METADATA_PATH)},
-            "self": {"href": path},
-            "status": {"href": format!("{path}/status")},
-        },
+        "_links": links(&bank, &id, &consent, &path)?,
     });
+    if let (Some(code), Some(members)) = (&consent.opening.phone_code, body.as_object_mut()) {
+        let text = format!(
+            "Ouvrez {} et saisissez le code {code}.",
+            bank.address("/phone")
+        );
+        members.insert("psuMessage".to_owned(), json!(text));
+    }
+    let approach = match form {
+        Form::Decoupled => "DECOUPLED",
+        _ => "REDIRECT",
+    };
     let headers = [
         (header::LOCATION.as_str(), path),
-        ("aspsp-sca-approach", "REDIRECT".to_owned()),
+        ("aspsp-sca-approach", approach.to_owned()),
     ];
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+}
+
+/// The links that say what the person must do, and those that say how it went.
+fn links(bank: &Bank, id: &str, consent: &BankConsent, path: &str) -> Result<Value, Refusal> {
+    let entrance = &consent.opening.entrance;
+    let (name, href) = match entrance.form {
+        Form::OAuth if entrance.describes_by_openid() => {
+            ("scaOAuth", bank.address(oauth::OPENID_PATH))
+        }
+        Form::OAuth if entrance.quirk == Some(Quirk::Q48) => {
+            ("scaOAuth", bank.address("/authorize"))
+        }
+        Form::OAuth => ("scaOAuth", bank.address(oauth::METADATA_PATH)),
+        Form::Redirect | Form::PreStep => ("scaRedirect", begin_visit(bank, id, consent)?),
+        Form::Explicit => ("startAuthorisation", format!("{path}/authorisations")),
+        Form::Decoupled => {
+            let own = authorisations::authorisation_id(bank, id);
+            ("scaStatus", format!("{path}/authorisations/{own}"))
+        }
+    };
+    let mut links = json!({
+        "self": {"href": path},
+        "status": {"href": format!("{path}/status")},
+    });
+    if let Some(members) = links.as_object_mut() {
+        members.insert(name.to_owned(), json!({ "href": href }));
+    }
+    Ok(links)
+}
+
+/// Opens the bank's door for one person: who logged in for the token need not log in again.
+pub(crate) fn begin_visit(bank: &Bank, id: &str, consent: &BankConsent) -> Result<String, Refusal> {
+    let visit = Visit {
+        consent: id.to_owned(),
+        client_id: consent.client_id.clone().unwrap_or_default(),
+        redirect_uri: consent.redirect_uri.clone(),
+        state: None,
+        code_challenge: None,
+        extended_history: false,
+        person: consent.opening.login.clone(),
+        started_at: bank.now(),
+    };
+    let page = match visit.person {
+        Some(_) => "approval",
+        None => "login",
+    };
+    let id = bank.change(|state| oauth::begin_visit(bank, state, visit))?;
+    Ok(bank.address(&format!("/{page}/{id}")))
+}
+
+/// OAuth pre-step: a consent is opened with the token of a person who logged in.
+fn login_behind(
+    bank: &Bank,
+    entrance: &Entrance,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Refusal> {
+    if entrance.form != Form::PreStep {
+        return Ok(None);
+    }
+    let token = bearer(headers).ok_or(Refusal::TokenMissing)?;
+    let behind = issued(bank, token)?.consent;
+    let status = bank.look(|state| state.consents.get(&behind).map(|it| it.status.clone()));
+    match status {
+        Some(ConsentStatus::Valid { person, .. }) => Ok(Some(person)),
+        _ => Err(Refusal::TokenUnknown),
+    }
+}
+
+/// Six digits for one consent.
+fn phone_code(bank: &Bank, id: &str) -> String {
+    let text = bank.derive(&format!("phone|{id}"));
+    let number = text.bytes().fold(0_u32, |number, byte| {
+        number.wrapping_mul(31).wrapping_add(u32::from(byte)) % 1_000_000
+    });
+    format!("{number:06}")
 }
 
 /// Where the person will go back to: an absolute address without a fragment.
@@ -141,7 +245,7 @@ fn redirect_uri(headers: &HeaderMap) -> Result<String, Refusal> {
         .ok_or(Refusal::Format("TPP-Redirect-URI is missing or no address"))
 }
 
-fn find(bank: &Bank, id: &str) -> Result<(BankConsent, VisibleStatus), Refusal> {
+pub(crate) fn find(bank: &Bank, id: &str) -> Result<(BankConsent, VisibleStatus), Refusal> {
     let consent = bank
         .look(|state| state.consents.get(id).cloned())
         .filter(|consent| consent.dialect == Dialect::BerlinGroup)
@@ -196,9 +300,13 @@ async fn end(State(bank): State<Arc<Bank>>, Path(id): Path<String>) -> Result<St
     let (_, status) = find(&bank, &id)?;
     if matches!(status, VisibleStatus::Received | VisibleStatus::Valid) {
         bank.change(|state| {
-            if let Some(consent) = state.consents.get_mut(&id) {
-                consent.status = ConsentStatus::TerminatedByTpp;
-                consent.last_action = today;
+            let Some(consent) = state.consents.get_mut(&id) else {
+                return;
+            };
+            consent.status = ConsentStatus::TerminatedByTpp;
+            consent.last_action = today;
+            if let Some(login) = consent.opening.login.clone() {
+                oauth::end_logins(state, &login);
             }
         })?;
     }

@@ -10,7 +10,7 @@ use crate::berlin_group::quirks;
 use crate::ledger::{LedgerAccount, LedgerLine};
 use crate::people::Quirk;
 
-fn amount(amount: Amount) -> Value {
+pub(crate) fn amount(amount: Amount) -> Value {
     json!({"currency": amount.currency.as_str(), "amount": amount.to_decimal()})
 }
 
@@ -22,7 +22,8 @@ pub(crate) fn account(
     with_balance: bool,
 ) -> Value {
     let resource = bank.resource_id(&access.consent_id, &account.key);
-    let path = bank.path(&format!("/v1/accounts/{resource}"));
+    let door = &access.consent.opening.entrance.path;
+    let path = bank.path(&format!("{door}/v1/accounts/{resource}"));
     let mut document = Map::from_iter([
         ("resourceId".to_owned(), json!(resource)),
         ("iban".to_owned(), json!(account.iban)),
@@ -49,7 +50,8 @@ pub(crate) fn account(
         document.insert("ownerName".to_owned(), json!(name));
     }
     if with_balance {
-        document.insert("balances".to_owned(), balances(account, bank.today()));
+        let stated = balances(access.quirk, account, bank.today());
+        document.insert("balances".to_owned(), stated);
     }
     if let Some(quirk) = access.quirk {
         quirks::bend_account(quirk, &mut document, account.kind);
@@ -63,7 +65,7 @@ pub(crate) fn account_reference(account: &LedgerAccount) -> Value {
 }
 
 /// What is booked, and what that leaves once pending lines are counted.
-pub(crate) fn balances(account: &LedgerAccount, today: Date) -> Value {
+pub(crate) fn balances(quirk: Option<Quirk>, account: &LedgerAccount, today: Date) -> Value {
     let pending: i64 = account
         .pending
         .iter()
@@ -74,10 +76,15 @@ pub(crate) fn balances(account: &LedgerAccount, today: Date) -> Value {
         account.booked_balance.minor.saturating_add(pending),
         account.currency,
     );
+    // A bank that believes its pending lines to be booked counts them so (Q25).
+    let booked = match quirk {
+        Some(Quirk::Q25) => expected,
+        _ => account.booked_balance,
+    };
     json!([
         {
             "balanceType": "closingBooked",
-            "balanceAmount": amount(account.booked_balance),
+            "balanceAmount": amount(booked),
             "referenceDate": today.to_string(),
             "creditLimitIncluded": false,
         },
@@ -90,7 +97,12 @@ pub(crate) fn balances(account: &LedgerAccount, today: Date) -> Value {
 }
 
 /// One movement. Members without a value are left out.
-pub(crate) fn transaction(quirk: Option<Quirk>, line: &LedgerLine, position: usize) -> Value {
+pub(crate) fn transaction(
+    quirk: Option<Quirk>,
+    line: &LedgerLine,
+    position: usize,
+    today: Date,
+) -> Value {
     let mut document = Map::from_iter([
         ("transactionId".to_owned(), json!(line.reference)),
         ("entryReference".to_owned(), json!(line.reference)),
@@ -124,7 +136,7 @@ pub(crate) fn transaction(quirk: Option<Quirk>, line: &LedgerLine, position: usi
         set("endToEndId", other.end_to_end_id.clone());
     }
     if let Some(quirk) = quirk {
-        quirks::bend_transaction(quirk, &mut document, line, position);
+        quirks::bend_transaction(quirk, &mut document, line, position, today);
     }
     Value::Object(document)
 }

@@ -1,7 +1,10 @@
 //! The Berlin Group NextGenPSD2 1.3 façade: consents and account data.
 
+mod authorisations;
+mod cards;
 mod consents;
 mod documents;
+mod entrance;
 mod quirks;
 mod refusal;
 mod window;
@@ -14,21 +17,40 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use serde_json::{Value, json};
 
 use crate::access::{GrantedAccess, Resource, is_attended};
 use crate::bank::Bank;
+pub(crate) use crate::berlin_group::entrance::{Entrance, Form};
 pub(crate) use crate::berlin_group::refusal::Refusal;
 use crate::berlin_group::window::{BookingStatus, PAGE_LENGTH, Window};
-use crate::ledger::LedgerAccount;
+use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::{Behaviour, Quirk};
 use crate::request_id;
 
-/// The façade's routes.
+/// The façade's routes, behind every door.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
+    Entrance::all()
+        .into_iter()
+        .fold(Router::new(), |router, entrance| {
+            let path = entrance.path.clone();
+            let behind = interface().layer(Extension(entrance));
+            match path.as_str() {
+                "" => router.merge(behind),
+                path => {
+                    let metadata = get(crate::oauth::metadata);
+                    router.nest(path, behind.route(crate::oauth::METADATA_PATH, metadata))
+                }
+            }
+        })
+}
+
+fn interface() -> Router<Arc<Bank>> {
     Router::new()
         .merge(consents::routes())
+        .merge(authorisations::routes())
+        .merge(cards::routes())
         .route("/v1/accounts", get(accounts))
         .route("/v1/accounts/{account}", get(account))
         .route("/v1/accounts/{account}/balances", get(balances))
@@ -79,12 +101,14 @@ async fn accounts(
     refuse_if_down(&access)?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     access.count(&bank, Resource::Accounts)?;
+    let apart = access.consent.opening.entrance.cards_apart;
     let listed: Vec<Value> = if access.behaviour == Behaviour::NoAccount {
         Vec::new()
     } else {
         access
             .accounts
             .iter()
+            .filter(|account| !apart || account.kind != LedgerAccountKind::Card)
             .map(|account| documents::account(&bank, &access, account, with_balance))
             .collect()
     };
@@ -117,7 +141,7 @@ async fn balances(
     access.count(&bank, Resource::Balances(&account.key))?;
     Ok(Json(json!({
         "account": documents::account_reference(account),
-        "balances": documents::balances(account, bank.today()),
+        "balances": documents::balances(access.quirk, account, bank.today()),
     }))
     .into_response())
 }
@@ -132,6 +156,14 @@ async fn transactions(
     refuse_if_down(&access)?;
     let account = access.account(&bank, &resource)?;
     let window = Window::read(&bank, &access, account, &parameters)?;
+    match access.quirk {
+        Some(Quirk::Q29) if !access.attended => return Err(Refusal::ComeBackLater),
+        Some(Quirk::Q52) if !access.attended => return Ok(gateway_page()),
+        Some(Quirk::Q17) if account.booked.is_empty() => {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        _ => {}
+    }
     match access.behaviour {
         Behaviour::Nonsense => return Ok(Html("<h1>Maintenance</h1>").into_response()),
         Behaviour::RateLimited => return Err(Refusal::AccessExceeded),
@@ -139,10 +171,16 @@ async fn transactions(
         _ => {}
     }
     // A page that continues is part of the access its first page was.
-    if window.offset == 0 {
+    if !window.continued {
         access.count(&bank, Resource::Transactions(&account.key))?;
     }
     Ok(Json(page(&bank, &access, account, &resource, &window)).into_response())
+}
+
+/// What a gateway before the bank answers in its place (Q52).
+fn gateway_page() -> Response {
+    let page = Html("<html><body><h1>400 Bad Request</h1></body></html>");
+    (StatusCode::BAD_REQUEST, page).into_response()
 }
 
 /// One page of movements, newest first.
@@ -154,8 +192,9 @@ fn page(
     window: &Window,
 ) -> Value {
     let unfiltered = access.quirk == Some(Quirk::Q27);
-    let booked: Vec<_> = account
-        .booked
+    let today = bank.today();
+    let (shown_booked, shown_pending) = quirks::rearranged(access.quirk, account, today);
+    let booked: Vec<_> = shown_booked
         .iter()
         .rev()
         .filter(|_| window.status.wants_booked())
@@ -165,13 +204,18 @@ fn page(
             std::iter::repeat_n(line, times)
         })
         .collect();
-    let length = page_length(access.behaviour);
+    // An empty first page that continues: the first line comes with the second page (Q14).
+    let empty = access.quirk == Some(Quirk::Q14) && !window.continued;
+    let length = match empty {
+        true => 0,
+        false => page_length(access),
+    };
     let mut shown: Vec<Value> = booked
         .iter()
         .enumerate()
         .skip(window.offset)
         .take(length)
-        .map(|(position, line)| documents::transaction(access.quirk, line, position))
+        .map(|(position, line)| documents::transaction(access.quirk, line, position, today))
         .collect();
     if access.behaviour == Behaviour::UnreadableAmount
         && let Some(Value::Object(first)) = shown.first_mut()
@@ -181,7 +225,8 @@ fn page(
             json!({"amount": "douze", "currency": "EUR"}),
         );
     }
-    let path = bank.path(&format!("/v1/accounts/{resource}"));
+    let door = &access.consent.opening.entrance.path;
+    let path = bank.path(&format!("{door}/v1/accounts/{resource}"));
     let mut links = json!({"account": {"href": path}});
     let end = window.offset + length;
     if end < booked.len() {
@@ -193,6 +238,14 @@ fn page(
         let href = match access.behaviour {
             Behaviour::ForeignLink => {
                 format!("https://elsewhere.example/v1/accounts?continuationKey={key}")
+            }
+            // From the root of the host, with the host, from the interface's base (Q16).
+            _ if access.quirk == Some(Quirk::Q16) => {
+                let own = format!("v1/accounts/{resource}/transactions?continuationKey={key}");
+                match (end / length.max(1)) % 2 {
+                    0 => own,
+                    _ => bank.address(&format!("{door}/{own}")),
+                }
             }
             _ => format!("{path}/transactions?continuationKey={key}"),
         };
@@ -210,14 +263,16 @@ fn page(
             report.insert("booked".to_owned(), Value::Array(shown));
         }
         // Pending lines come once, with the first page.
-        if window.status.wants_pending() && window.offset == 0 {
-            let pending = account
-                .pending
+        if window.status.wants_pending() && !window.continued {
+            let pending: Vec<Value> = shown_pending
                 .iter()
                 .enumerate()
-                .map(|(position, line)| documents::transaction(access.quirk, line, position))
+                .map(|(position, line)| documents::transaction(access.quirk, line, position, today))
                 .collect();
-            report.insert("pending".to_owned(), Value::Array(pending));
+            // An array that is empty may as well be missing (Q17).
+            if access.quirk != Some(Quirk::Q17) || !pending.is_empty() {
+                report.insert("pending".to_owned(), Value::Array(pending));
+            }
         }
     }
     json!({
@@ -227,8 +282,11 @@ fn page(
 }
 
 /// Misbehaving banks have short pages, so that there is always a second one.
-fn page_length(behaviour: Behaviour) -> usize {
-    match behaviour {
+fn page_length(access: &GrantedAccess) -> usize {
+    if matches!(access.quirk, Some(Quirk::Q15 | Quirk::Q16)) {
+        return 40;
+    }
+    match access.behaviour {
         Behaviour::HalfPage | Behaviour::Circle | Behaviour::ForeignLink => 10,
         _ => PAGE_LENGTH,
     }

@@ -1,8 +1,11 @@
 //! How an oddity changes the façade's documents.
 
+use jiff::ToSpan;
+use jiff::civil::Date;
+use passerelle_domain::money::Amount;
 use serde_json::{Map, Value, json};
 
-use crate::ledger::{LedgerAccountKind, LedgerLine};
+use crate::ledger::{LedgerAccount, LedgerAccountKind, LedgerLine};
 use crate::people::Quirk;
 
 /// The width formats cut text at.
@@ -14,6 +17,7 @@ pub(crate) fn bend_transaction(
     document: &mut Map<String, Value>,
     line: &LedgerLine,
     position: usize,
+    today: Date,
 ) {
     let pending = line.booking_date.is_none();
     let mut set = |name: &str, value: Value| {
@@ -26,6 +30,41 @@ pub(crate) fn bend_transaction(
         Quirk::Q04 if pending => set_ids(document, "0"),
         Quirk::Q05 => set_ids(document, &(amount_digits(line) % 7).to_string()),
         Quirk::Q06 if pending => set_ids(document, &format!("P{}", line.reference)),
+        Quirk::Q07 if !pending => {
+            set_ids(document, &format!("{today}|{}", line.reference));
+        }
+        Quirk::Q09 if pending => {
+            let unsigned = line.amount.as_credit().to_decimal();
+            set(
+                "transactionAmount",
+                json!({"currency": line.amount.currency.as_str(), "amount": unsigned}),
+            );
+        }
+        Quirk::Q12 if line.transaction_date.is_some() => {
+            let billed = line.amount.as_credit().to_decimal().replace('.', ",");
+            let charged = Amount::new(line.amount.minor.saturating_mul(11), line.amount.currency);
+            set(
+                "transactionAmount",
+                json!({"currency": "SEK", "amount": charged.to_decimal()}),
+            );
+            set(
+                "remittanceInformationUnstructured",
+                json!(format!("{} SOIT {billed} EUR", line.label)),
+            );
+        }
+        // The day the card is settled, weeks later; a pending line at the latest day possible.
+        Quirk::Q23 if pending => {
+            let latest = today.checked_add(12.days()).unwrap_or(today);
+            set("bookingDate", json!(latest.to_string()));
+        }
+        Quirk::Q23 => {
+            let settled = line.booking_date.map(Date::last_of_month);
+            let later = settled.and_then(|day| day.checked_add(30.days()).ok());
+            set("valueDate", json!(later.map(|day| day.to_string())));
+        }
+        Quirk::Q24 if is_authorisation(line, today) => {
+            set_ids(document, &format!("A{}", line.reference));
+        }
         Quirk::Q18 => match position % 4 {
             0 => set("remittanceInformationUnstructured", json!([line.label])),
             1 => set(
@@ -82,19 +121,44 @@ pub(crate) fn bend_transaction(
             }
         }
         Quirk::Q50 => bend_amount(document, line, position),
-        Quirk::Q03
-        | Quirk::Q04
-        | Quirk::Q06
-        | Quirk::Q26
-        | Quirk::Q27
-        | Quirk::Q31
-        | Quirk::Q32
-        | Quirk::Q38
-        | Quirk::Q41
-        | Quirk::Q42
-        | Quirk::Q46
-        | Quirk::Q51 => {}
+        _ => {}
     }
+}
+
+/// How many days a card authorisation stands before the shop's presentment replaces it (Q24).
+const AUTHORISATION_DAYS: i64 = 5;
+
+fn is_authorisation(line: &LedgerLine, today: Date) -> bool {
+    let fresh = today.checked_sub(AUTHORISATION_DAYS.days());
+    let recent = |booked: Date| fresh.is_ok_and(|fresh| booked > fresh);
+    line.transaction_date.is_some() && line.booking_date.is_some_and(recent)
+}
+
+/// What is shown as booked and as pending. A fresh card line stands under the day it was made until
+/// its presentment comes (Q24); a pending one passes for booked today (Q25).
+pub(crate) fn rearranged(
+    quirk: Option<Quirk>,
+    account: &LedgerAccount,
+    today: Date,
+) -> (Vec<LedgerLine>, Vec<LedgerLine>) {
+    let (mut booked, mut pending) = (account.booked.clone(), account.pending.clone());
+    match quirk {
+        Some(Quirk::Q24) => {
+            for line in &mut booked {
+                if is_authorisation(line, today) {
+                    line.booking_date = line.transaction_date;
+                }
+            }
+        }
+        Some(Quirk::Q25) => {
+            booked.extend(pending.drain(..).map(|line| LedgerLine {
+                booking_date: Some(today),
+                ..line
+            }));
+        }
+        _ => {}
+    }
+    (booked, pending)
 }
 
 /// Whether a booked line is served a second time: two real, equal payments (Q08).

@@ -32,10 +32,14 @@ pub(crate) enum Refusal {
     ConsentInvalid,
     /// A consent whose time is up.
     ConsentExpired,
+    /// Not at this moment of the consent.
+    StatusInvalid,
     /// No such resource in this consent.
     ResourceUnknown,
     /// Too many unattended accesses.
     AccessExceeded,
+    /// The same, with the delay in a sentence only (Q29).
+    ComeBackLater,
     /// The bank cannot serve now.
     Unavailable,
     /// The bank failed.
@@ -96,6 +100,11 @@ impl IntoResponse for Refusal {
             Self::ConsentExpired => {
                 refuse(unauthorised, "CONSENT_EXPIRED", "the consent has expired")
             }
+            Self::StatusInvalid => refuse(
+                StatusCode::CONFLICT,
+                "STATUS_INVALID",
+                "not at this moment of the consent",
+            ),
             Self::ResourceUnknown => refuse(
                 StatusCode::NOT_FOUND,
                 "RESOURCE_UNKNOWN",
@@ -105,6 +114,11 @@ impl IntoResponse for Refusal {
                 StatusCode::TOO_MANY_REQUESTS,
                 "ACCESS_EXCEEDED",
                 "the unattended accesses of this consent are spent for now",
+            ),
+            Self::ComeBackLater => refuse(
+                StatusCode::TOO_MANY_REQUESTS,
+                "ACCESS_EXCEEDED",
+                "Rate limit exceeded, please try again in 85092 seconds",
             ),
             Self::Unavailable => refuse(
                 StatusCode::SERVICE_UNAVAILABLE,

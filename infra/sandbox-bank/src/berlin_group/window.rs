@@ -68,6 +68,8 @@ pub(crate) struct Window {
     to: Date,
     /// Booked lines shown on earlier pages.
     pub(crate) offset: usize,
+    /// Whether an earlier page led here.
+    pub(crate) continued: bool,
 }
 
 impl Window {
@@ -129,6 +131,7 @@ impl Window {
             from,
             to,
             offset: 0,
+            continued: false,
         })
     }
 
@@ -154,6 +157,7 @@ impl Window {
             from: parts.next()?.parse().ok()?,
             to: parts.next()?.parse().ok()?,
             offset: parts.next()?.parse().ok()?,
+            continued: true,
         };
         parts.next().is_none().then_some(window)
     }

@@ -43,6 +43,8 @@ pub(crate) enum Rhythm {
     Months(&'static [i8], i8),
     /// So many times a month, on any day, by card: booked one to three days after.
     CardPurchases(i64, i64),
+    /// So many times a month, on any day, by deferred card: booked on the last working day.
+    DeferredPurchases(i64, i64),
     /// So many times a month, on any day, booked the same day.
     AnyDay(i64, i64),
 }
@@ -84,7 +86,9 @@ impl Flow {
                 vec![working_day(day_of(month, day))]
             }
             Rhythm::Months(..) => Vec::new(),
-            Rhythm::CardPurchases(low, high) | Rhythm::AnyDay(low, high) => {
+            Rhythm::CardPurchases(low, high)
+            | Rhythm::DeferredPurchases(low, high)
+            | Rhythm::AnyDay(low, high) => {
                 let count = dice.between(low, high);
                 (0..count)
                     .map(|_| {
@@ -109,8 +113,11 @@ impl Flow {
         ordinal: usize,
     ) -> LedgerLine {
         let cents = dice.between(self.cents.0, self.cents.1);
-        let by_card = matches!(self.rhythm, Rhythm::CardPurchases(..));
-        let booked = if by_card {
+        let deferred = matches!(self.rhythm, Rhythm::DeferredPurchases(..));
+        let by_card = deferred || matches!(self.rhythm, Rhythm::CardPurchases(..));
+        let booked = if deferred {
+            working_day(day.last_of_month())
+        } else if by_card {
             let later = dice.between(1, 3);
             working_day(day.checked_add(later.days()).unwrap_or(day))
         } else {

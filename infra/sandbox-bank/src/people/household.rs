@@ -1,6 +1,8 @@
 //! Households made from the seed: plausible French lives, two years of movements, and as many days
 //! more as the clock moves on.
 
+use std::collections::BTreeMap;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 use passerelle_domain::money::{Amount, Currency};
@@ -34,6 +36,62 @@ pub(crate) struct HouseholdAccount {
     /// Cents on the first day of history.
     pub(crate) opening: i64,
     pub(crate) flows: Vec<Flow>,
+    /// The couple it belongs to, when it is a joint account.
+    pub(crate) joint: Option<&'static str>,
+}
+
+/// At the end of each cycle a card's purchases are booked on it, together with the credit that
+/// settles them, and one debit of the same sum on the payment account.
+fn settle_cards(accounts: &mut [LedgerAccount]) {
+    let mut debits = Vec::new();
+    for card in accounts
+        .iter_mut()
+        .filter(|account| account.kind == LedgerAccountKind::Card)
+    {
+        let mut cycles: BTreeMap<Date, i64> = BTreeMap::new();
+        for line in &card.booked {
+            if let Some(day) = line.booking_date {
+                *cycles.entry(day).or_default() += line.amount.minor;
+            }
+        }
+        for (day, spent) in cycles {
+            let debit = settlement(&card.key, day, Amount::eur(spent));
+            card.booked.push(LedgerLine {
+                amount: debit.amount.reversed(),
+                ..debit.clone()
+            });
+            debits.push(debit);
+        }
+        card.booked.sort_by_key(|line| line.booking_date);
+        card.booked_balance = Amount::eur(0);
+    }
+    let current = accounts
+        .iter_mut()
+        .find(|account| account.kind == LedgerAccountKind::Payment);
+    if let Some(current) = current {
+        let spent: i64 = debits.iter().map(|line| line.amount.minor).sum();
+        let minor = current.booked_balance.minor.saturating_add(spent);
+        current.booked_balance = Amount::eur(minor);
+        current.booked.extend(debits);
+        current.booked.sort_by_key(|line| line.booking_date);
+    }
+}
+
+fn settlement(card: &str, day: Date, amount: Amount) -> LedgerLine {
+    LedgerLine {
+        reference: format!("{card}-{day}"),
+        booking_date: Some(day),
+        value_date: Some(day),
+        transaction_date: None,
+        amount,
+        label: format!(
+            "DEPENSES CARTE DEBIT DIFFERE AU {:02}/{:02}",
+            day.day(),
+            day.month()
+        ),
+        other_side: None,
+        code: Some("PMNT-CCRD-SMRT"),
+    }
 }
 
 impl Household {
@@ -46,12 +104,15 @@ impl Household {
         }
     }
 
-    /// The accounts as of a day.
+    /// The accounts as of a day, deferred cards settled on the first payment account.
     pub(crate) fn accounts(&self, seed: u64, opened_on: Date, today: Date) -> Vec<LedgerAccount> {
-        self.accounts
+        let mut accounts: Vec<LedgerAccount> = self
+            .accounts
             .iter()
             .map(|account| self.account(account, seed, opened_on, today))
-            .collect()
+            .collect();
+        settle_cards(&mut accounts);
+        accounts
     }
 
     fn account(
@@ -86,7 +147,9 @@ impl Household {
             (one.booking_date, &one.reference).cmp(&(other.booking_date, &other.reference))
         });
         let moved: i64 = booked.iter().map(|line| line.amount.minor).sum();
-        let number = Dice::new(seed, &format!("{}|{}|iban", self.login, account.key)).next();
+        // A joint account is one account, whoever of its holders looks.
+        let holder = account.joint.unwrap_or(self.login.as_str());
+        let number = Dice::new(seed, &format!("{holder}|{}|iban", account.key)).next();
         LedgerAccount {
             key: account.key.to_owned(),
             iban: fictional_iban(number),
@@ -95,6 +158,7 @@ impl Household {
             kind: account.kind,
             currency: Currency::EUR,
             owner_name: Some(self.name.to_owned()),
+            joint: account.joint.is_some(),
             booked_balance: Amount::eur(account.opening.saturating_add(moved)),
             booked,
             pending,
@@ -114,7 +178,8 @@ impl Household {
             .iter()
             .enumerate()
             .flat_map(|(index, flow)| {
-                let purpose = format!("{}|{}|{index}", self.login, account.key);
+                let holder = account.joint.unwrap_or(self.login.as_str());
+                let purpose = format!("{holder}|{}|{index}", account.key);
                 months_between(first, today)
                     .flat_map(move |month| flow.lines(seed, &purpose, opened_on, month))
             })

@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::ledger::LedgerAccountKind;
+use crate::people::Quirk;
 use crate::people::flow::{Flow, Party, Rhythm};
 use crate::people::household::{Household, HouseholdAccount};
 
@@ -23,7 +24,117 @@ const FEES: &str = "ACMT-MDOP-CHRG";
 
 /// Everybody the seed makes.
 pub(crate) fn all() -> Vec<Household> {
-    vec![camille(), amina(), lucas(), jeanne(), karim()]
+    vec![
+        camille(),
+        amina(),
+        lucas(),
+        jeanne(),
+        karim(),
+        nadia(),
+        petit("paul.petit", "Paul Petit"),
+        petit("marie.petit", "Marie Petit"),
+    ]
+}
+
+/// Two deferred cards, settled at the end of each month.
+fn nadia() -> Household {
+    Household {
+        login: "nadia.leroy".to_owned(),
+        name: "Nadia Leroy",
+        description: "deux cartes à débit différé, réglées en fin de mois",
+        accounts: with_cards(vec![current_account(
+            260_000,
+            [
+                vec![transfer_in(
+                    "VIR SEPA SALAIRE MAISON ARPEGE {ref}",
+                    "MAISON ARPEGE",
+                    27,
+                    290_000..=301_000,
+                )],
+                daily_life(0),
+            ]
+            .concat(),
+        )]),
+    }
+}
+
+/// One of a couple: the joint account is reached by both.
+fn petit(login: &str, name: &'static str) -> Household {
+    Household {
+        login: login.to_owned(),
+        name,
+        description: "un compte joint, vu par les deux titulaires",
+        accounts: vec![joint_account("petit")],
+    }
+}
+
+fn joint_account(couple: &'static str) -> HouseholdAccount {
+    let salary = transfer_in(
+        "VIR SEPA SALAIRE PETIT",
+        "ATELIER PETIT",
+        28,
+        310_000..=310_000,
+    );
+    HouseholdAccount {
+        key: "joint",
+        name: "Compte joint",
+        joint: Some(couple),
+        ..current_account(90_000, [vec![salary], daily_life(1)].concat())
+    }
+}
+
+fn with_cards(mut accounts: Vec<HouseholdAccount>) -> Vec<HouseholdAccount> {
+    for (key, name, low, high) in [
+        ("carte-1", "Carte Visa Premier", 6, 11),
+        ("carte-2", "Carte Visa", 2, 5),
+    ] {
+        let purchases = Flow {
+            label: vec![
+                "CARTE {date} LIBRAIRIE MOLLAT",
+                "CARTE {date} FNAC {ref}",
+                "CARTE {date} SNCF",
+            ],
+            ..plain(
+                Party::InText,
+                Rhythm::DeferredPurchases(low, high),
+                -9_000..=-900,
+                CARD,
+            )
+        };
+        accounts.push(HouseholdAccount {
+            key,
+            name,
+            kind: LedgerAccountKind::Card,
+            opening: 0,
+            flows: vec![purchases],
+            joint: None,
+        });
+    }
+    accounts
+}
+
+/// The life behind an oddity that shows on certain accounts only.
+pub(crate) fn of_an_oddity(login: &str, quirk: Quirk) -> Household {
+    let life = of_a_test_case(login);
+    let accounts = match quirk {
+        Quirk::Q10 | Quirk::Q44 | Quirk::Q45 => with_cards(life.accounts),
+        Quirk::Q43 => vec![joint_account("quirk-q43")],
+        Quirk::Q30 => life.accounts.into_iter().chain(spaces()).collect(),
+        _ => life.accounts,
+    };
+    Household { accounts, ..life }
+}
+
+/// Twenty sub-accounts beside the two every test case has.
+fn spaces() -> impl Iterator<Item = HouseholdAccount> {
+    const KEYS: [&str; 20] = [
+        "e01", "e02", "e03", "e04", "e05", "e06", "e07", "e08", "e09", "e10", "e11", "e12", "e13",
+        "e14", "e15", "e16", "e17", "e18", "e19", "e20",
+    ];
+    KEYS.into_iter().map(|key| HouseholdAccount {
+        name: "Espace",
+        ..savings(key, "Espace", 1_000, "", 1, 0..=0)
+    })
 }
 
 /// An ordinary life behind a bank that is not: enough movements for a second page.
@@ -668,6 +779,7 @@ fn current_account(opening: i64, flows: Vec<Flow>) -> HouseholdAccount {
         kind: LedgerAccountKind::Payment,
         opening,
         flows,
+        joint: None,
     }
 }
 
@@ -700,6 +812,7 @@ fn savings(
         kind: LedgerAccountKind::Savings,
         opening,
         flows,
+        joint: None,
     }
 }
 

@@ -96,10 +96,15 @@ impl Population {
             behaviour,
             ..Self::test_case(behaviour.person())
         }));
-        members.extend(Quirk::all().map(|quirk| Member {
-            quirk: Some(quirk),
-            ..Self::test_case(quirk.person())
-        }));
+        members.extend(Quirk::all().map(|quirk| Self::oddity(quirk, quirk.person())));
+        // The other holder of the joint account.
+        members.push(Self::oddity(
+            Quirk::Q43,
+            Person {
+                login: "quirk-q43-bis".to_owned(),
+                ..Quirk::Q43.person()
+            },
+        ));
         members.extend(Aggregation::all().map(|aggregation| Member {
             aggregation: Some(aggregation),
             ..Self::test_case(aggregation.person())
@@ -109,6 +114,14 @@ impl Population {
             opened_on,
             members,
         })
+    }
+
+    fn oddity(quirk: Quirk, person: Person) -> Member {
+        let life = lives::of_an_oddity(&person.login, quirk);
+        Member {
+            quirk: Some(quirk),
+            ..Member::ordinary(person, Money::Household(life))
+        }
     }
 
     fn test_case(person: Person) -> Member {

@@ -179,6 +179,7 @@ impl Persona {
             kind: account.kind,
             currency: account.currency,
             owner_name: (self.login != WITHOUT_OWNER_NAME).then(|| self.name.clone()),
+            joint: false,
             booked_balance: account.balance,
             booked,
             pending,

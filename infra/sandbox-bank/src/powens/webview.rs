@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::bank::Bank;
-use crate::consent::{BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, granted_until};
+use crate::consent::{BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, granted_until};
 use crate::oauth;
 use crate::pages::PageRefusal;
 use crate::state::Visit;
@@ -69,6 +69,7 @@ async fn connect(
         last_action: today,
         client_id: Some(client_id.clone()),
         forwarded: None,
+        opening: Opening::default(),
     };
     let id = bank.change(|state| {
         let consent_id = bank.fresh(state, "consent");

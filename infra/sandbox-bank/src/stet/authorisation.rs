@@ -12,7 +12,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use crate::bank::Bank;
-use crate::consent::{BankConsent, ConsentStatus, MAX_FREQUENCY, granted_until};
+use crate::consent::{BankConsent, ConsentStatus, MAX_FREQUENCY, Opening, granted_until};
 use crate::error::SandboxError;
 use crate::oauth::{self, TokenRefusal, TokenRequest};
 use crate::pages::PageRefusal;
@@ -87,14 +87,8 @@ async fn authorize(
     let sound = request.response_type.as_deref() == Some("code") && scopes.contains(&"aisp");
     if !sound || !sound_challenge {
         let answer = [("error", "invalid_request")];
-        let dialect = version.dialect();
-        return oauth::back(
-            &bank,
-            dialect,
-            &redirect_uri,
-            request.state.as_deref(),
-            &answer,
-        );
+        let state = request.state.as_deref();
+        return oauth::back(&bank, false, &redirect_uri, state, &answer);
     }
     let (now, today) = (bank.now(), bank.today());
     let consent = BankConsent {
@@ -109,6 +103,7 @@ async fn authorize(
         last_action: today,
         client_id: Some(client_id.clone()),
         forwarded: None,
+        opening: Opening::default(),
     };
     let extended_history = scopes.contains(&"extended_transaction_history");
     let id = bank.change(|state| {

@@ -34,7 +34,7 @@ pub(crate) fn account(
         ("usage".to_owned(), json!("PRIV")),
         ("cashAccountType".to_owned(), json!(account.kind.code())),
         ("currency".to_owned(), json!(account.currency.as_str())),
-        ("psuStatus".to_owned(), json!("Account Holder")),
+        ("psuStatus".to_owned(), json!(psu_status(account))),
         ("_links".to_owned(), links),
     ]);
     if let Some(bic) = &account.bic {
@@ -49,6 +49,13 @@ pub(crate) fn account(
     Value::Object(document)
 }
 
+fn psu_status(account: &LedgerAccount) -> &'static str {
+    match account.joint {
+        true => "Co-account Holder",
+        false => "Account Holder",
+    }
+}
+
 fn cash_account(access: &GrantedAccess) -> Option<&LedgerAccount> {
     access
         .accounts
@@ -59,12 +66,7 @@ fn cash_account(access: &GrantedAccess) -> Option<&LedgerAccount> {
 /// A card has no IBAN of its own: its masked number stands in.
 fn identification(account: &LedgerAccount) -> Value {
     if account.kind == LedgerAccountKind::Card {
-        let tail: String = account
-            .iban
-            .chars()
-            .skip(account.iban.len().saturating_sub(4))
-            .collect();
-        let masked = format!("4970XXXXXXXX{tail}");
+        let masked = account.masked_pan();
         json!({"other": {"identification": masked, "schemeName": "CPAN", "issuer": "VISA"}})
     } else {
         json!({"iban": account.iban})
@@ -73,13 +75,13 @@ fn identification(account: &LedgerAccount) -> Value {
 
 /// The accounting balance; a card's outstanding.
 pub(crate) fn balances(account: &LedgerAccount, today: Date) -> Value {
-    let (name, kind) = match account.kind {
-        LedgerAccountKind::Card => ("Encours", "OTHR"),
-        _ => ("Solde comptable", "CLBD"),
+    let (name, kind, stated) = match account.kind {
+        LedgerAccountKind::Card => ("Encours", "OTHR", account.outstanding()),
+        _ => ("Solde comptable", "CLBD", account.booked_balance),
     };
     json!([{
         "name": name,
-        "balanceAmount": amount(account.booked_balance),
+        "balanceAmount": amount(stated),
         "balanceType": kind,
         "referenceDate": today.to_string(),
     }])

@@ -2,6 +2,7 @@
 //!
 //! The codes are plain strings by the standard: unknown ones are kept and sorted by their status.
 
+use jiff::SignedDuration;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
@@ -32,7 +33,7 @@ pub(crate) fn read(answer: &Answer) -> BankError {
     let code = code_of(&answer.body);
     match answer.status {
         StatusCode::TOO_MANY_REQUESTS => BankError::RateLimited {
-            retry_after: answer.retry_after,
+            retry_after: answer.retry_after.or_else(|| told_seconds(&answer.body)),
         },
         status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
             BankError::Unavailable {
@@ -66,6 +67,7 @@ fn refused(status: StatusCode, code: BankCode) -> BankError {
         | "TIMESTAMP_INVALID"
         | "ROLE_INVALID"
         | "CORPORATE_ID_INVALID" => BankError::IdentityRefused { code },
+        "PSU_HEADER_NOT_PROVIDED" => BankError::PersonNeeded,
         "SERVICE_BLOCKED" => BankError::Blocked { code },
         "RESOURCE_UNKNOWN" | "RESOURCE_EXPIRED" | "RESOURCE_BLOCKED" | "PRODUCT_UNKNOWN" => {
             BankError::UnknownAccount { code }
@@ -80,6 +82,16 @@ fn refused(status: StatusCode, code: BankCode) -> BankError {
             },
         },
     }
+}
+
+/// The delay some banks tell in a sentence only: "try again in 85092 seconds" (Q29).
+fn told_seconds(body: &[u8]) -> Option<SignedDuration> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (before, _) = text.split_once(" second")?;
+    let start = before.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let digits = before.get(before.len().checked_sub(start)?..)?;
+    let seconds: u32 = digits.parse().ok()?;
+    Some(SignedDuration::from_secs(i64::from(seconds)))
 }
 
 fn code_of(body: &[u8]) -> BankCode {
@@ -165,6 +177,20 @@ mod tests {
             matches!(e, BankError::Refused { status: 400, .. })
         });
         is(503, "SERVICE_UNAVAILABLE", BankError::is_retryable);
+    }
+
+    #[test]
+    fn q29_a_delay_told_in_a_sentence_is_understood() {
+        let wait = |body: &str| match refusal(429, body) {
+            BankError::RateLimited { retry_after } => retry_after.map(|wait| wait.as_secs()),
+            error => panic!("{error}"),
+        };
+        assert_eq!(
+            wait(r#"{"detail":"please try again in 85092 seconds"}"#),
+            Some(85_092)
+        );
+        assert_eq!(wait("later, in a few seconds"), None);
+        assert_eq!(wait(""), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::sandbox::{OPENED_AT, access, correlation};
 
 /// Answers in order, and remembers what was asked.
 #[derive(Clone)]
-struct Script {
+pub struct Script {
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
     asked: Arc<Mutex<Vec<String>>>,
     base: String,
@@ -24,6 +24,11 @@ struct Script {
 
 impl Script {
     async fn play(answers: &[(u16, &str)]) -> (Self, Arc<dyn Connector>) {
+        Self::play_at("sandbox-bank", answers).await
+    }
+
+    /// The same bank in another dialect.
+    pub async fn play_at(institution: &str, answers: &[(u16, &str)]) -> (Self, Arc<dyn Connector>) {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .unwrap();
@@ -60,11 +65,11 @@ impl Script {
             certificates: AispCertificates::none(),
         })
         .unwrap();
-        let connector = banks.connector(&"sandbox-bank".parse().unwrap()).unwrap();
+        let connector = banks.connector(&institution.parse().unwrap()).unwrap();
         (script, connector)
     }
 
-    fn token(&self) -> OpenToken {
+    pub fn token(&self) -> OpenToken {
         let json = format!(
             r#"{{"access":"a","refresh":"r","expires_at":"2026-11-22T12:00:00Z",
             "bank_consent_id":"c","token_endpoint":"{}/token",
@@ -79,7 +84,7 @@ impl Script {
     }
 }
 
-fn unattended() -> PsuPresence {
+pub fn unattended() -> PsuPresence {
     PsuPresence::Unattended(SpentAccess {
         at: OPENED_AT.parse().unwrap(),
     })

@@ -2,7 +2,7 @@
 //! is not a bank: its tokens do not age, it holds what it read, and calls to it are not calls to the
 //! bank. Where that makes a difference the case says so.
 
-use passerelle_banks::{BankConsent, BankError, OpenToken};
+use passerelle_banks::{BankConsent, BankConsentEnd, BankError, OpenToken};
 use passerelle_domain::account::{AccountIdentification, AccountKind, FetchedAccount};
 use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::private::Private;
@@ -66,6 +66,44 @@ async fn the_whole_road(institution: &str) {
     let oldest = booked.filter_map(|line| line.booking_date).min();
     assert_eq!(Some(window.from), oldest);
     assert!(window.lines.iter().all(|line| !line.label.is_empty()));
+}
+
+/// Where no code comes back, the consent says what the person decided.
+async fn a_refusal_ends_the_consent(institution: &str) {
+    let sandbox = Sandbox::open_at(institution).await;
+    let token = sandbox.settle("camille.martin", "refuse").await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let access = access(&token, &attended, &correlation);
+    let status = sandbox.connector.consent_status(&access).await.unwrap();
+    assert_eq!(status, BankConsent::Ended(BankConsentEnd::Rejected));
+    assert!(
+        accounts(&sandbox, &token)
+            .await
+            .unwrap_err()
+            .needs_psu()
+            .is_some()
+    );
+}
+
+/// Nobody reads before the person has said yes, however early they come back.
+async fn nothing_is_read_before_the_approval(institution: &str) {
+    let sandbox = Sandbox::open_at(institution).await;
+    let started = sandbox
+        .connector
+        .start_authorisation(&sandbox.request())
+        .await
+        .unwrap();
+    let now = sandbox.clock.now();
+    let token = sandbox
+        .connector
+        .exchange_code(&started.secrets, None, None, &correlation(), now)
+        .await
+        .unwrap();
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let access = access(&token, &attended, &correlation);
+    let status = sandbox.connector.consent_status(&access).await.unwrap();
+    assert_eq!(status, BankConsent::Pending);
+    assert!(accounts(&sandbox, &token).await.is_err());
 }
 
 async fn a_refusal_has_no_code(institution: &str) {
@@ -271,11 +309,14 @@ async fn after_the_first_minutes_ninety_days_are_left(institution: &str) {
     accounts(&sandbox, &token).await.unwrap();
     sandbox.clock.advance_minutes(16);
     let now = sandbox.clock.now();
-    let renewed = sandbox
-        .connector
-        .refresh_token(&token, &correlation(), now)
-        .await
-        .unwrap();
+    let renewed = match token.needs_refresh(now) {
+        true => sandbox
+            .connector
+            .refresh_token(&token, &correlation(), now)
+            .await
+            .unwrap(),
+        false => token,
+    };
     let window = movements(&sandbox, &renewed, None).await.unwrap();
     assert_eq!(window.from, Date::constant(2026, 8, 25));
     let oldest = window
@@ -347,6 +388,25 @@ macro_rules! bank {
     };
 }
 
+/// Banks where nothing comes back with the person: the consent is the access, or is opened with a
+/// token the bank wanted before.
+macro_rules! approval {
+    ($($dialect:ident: $institution:literal $(, $more:ident)*;)*) => {
+        $(conformance! {
+            $dialect: $institution,
+            the_whole_road,
+            a_refusal_ends_the_consent,
+            an_ended_consent_stays_ended,
+            a_revocation_at_the_bank_is_seen,
+            misbehaviour_is_an_error,
+            unattended_accesses_are_limited,
+            the_address_goes_with_attended_calls_only,
+            after_the_first_minutes_ninety_days_are_left,
+            $($more,)*
+        })*
+    };
+}
+
 macro_rules! aggregator {
     ($($dialect:ident: $institution:literal),* $(,)?) => {
         $(every_connector! {
@@ -363,8 +423,18 @@ bank! {
     berlin_group: "sandbox-bank",
     stet_1_4: "sandbox-bank-stet",
     stet_1_6_a2: "sandbox-bank-stet-a2",
+    berlin_group_page_as_description: "quirk-q48",
+    berlin_group_openid: "quirk-q48-openid",
 }
 
 aggregator! {
     powens: "sandbox-bank-powens",
+}
+
+approval! {
+    berlin_group_redirect: "sandbox-bank-redirect", nothing_is_read_before_the_approval;
+    berlin_group_explicit: "sandbox-bank-explicit";
+    berlin_group_dialect_of_1_1: "quirk-q49";
+    berlin_group_pre_step: "sandbox-bank-pre-step", an_old_token_is_renewed;
+    berlin_group_decoupled: "sandbox-bank-decoupled", nothing_is_read_before_the_approval;
 }

@@ -10,6 +10,7 @@
 mod awkward_bank;
 mod conformance;
 mod foreign_oauth;
+mod golden;
 mod limits;
 mod misbehaving_bank;
 mod outside;

@@ -1,7 +1,7 @@
 //! Oddities met at real banks, each through connector and reconciliation: the history must come out
 //! whole, once, and the same at every reading.
 
-use passerelle_banks::{BankConsent, OpenToken};
+use passerelle_banks::{BankConsent, BankError, OpenToken};
 use passerelle_domain::account::{
     Account, AccountIdentification, FetchedAccount, FingerprintKey, best_balance,
 };
@@ -22,7 +22,11 @@ struct Reader {
 
 impl Reader {
     async fn of(login: &str) -> Self {
-        let sandbox = Sandbox::open().await;
+        Self::at("sandbox-bank", login).await
+    }
+
+    async fn at(institution: &str, login: &str) -> Self {
+        let sandbox = Sandbox::open_at(institution).await;
         let token = sandbox.connect(login).await;
         Self { sandbox, token }
     }
@@ -394,5 +398,68 @@ async fn q51_a_bank_that_demands_the_person_cannot_be_read_without() {
         !error.is_retryable() && error.needs_psu().is_none(),
         "{error}"
     );
-    assert!(error.to_string().contains("PSU_HEADER_NOT_PROVIDED"));
+    assert!(matches!(error, BankError::PersonNeeded));
+}
+
+#[tokio::test]
+async fn q09_pending_amounts_without_a_sign_are_debits() {
+    // Whoever is read through this door shows its oddity; this person has lines that are pending.
+    let window = Reader::at("quirk-q09", "quirk-q04").await.window().await;
+    let pending: Vec<_> = window
+        .lines
+        .iter()
+        .filter(|line| line.status == BookingStatus::Pending)
+        .collect();
+    assert!(!pending.is_empty(), "the case shows something");
+    assert!(pending.iter().all(|line| line.amount.is_debit()));
+}
+
+#[tokio::test]
+async fn q13_the_login_of_its_number_shows_the_circle() {
+    let reader = Reader::of("quirk-q13").await;
+    let account = reader.accounts().await.remove(0);
+    let (attended, correlation) = (reader.sandbox.attended(), correlation());
+    let access = access(&reader.token, &attended, &correlation);
+    let read = reader
+        .sandbox
+        .connector
+        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .await;
+    assert!(matches!(read, Err(BankError::Nonsense { .. })));
+}
+
+#[tokio::test]
+async fn q29_the_delay_in_a_sentence_is_told_to_the_caller() {
+    let reader = Reader::of("quirk-q29").await;
+    let account = reader.accounts().await.remove(0);
+    let (unattended, correlation) = (reader.sandbox.unattended(), correlation());
+    let access = access(&reader.token, &unattended, &correlation);
+    let read = reader
+        .sandbox
+        .connector
+        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .await;
+    let Err(BankError::RateLimited { retry_after }) = read else {
+        panic!("a limit");
+    };
+    assert_eq!(retry_after.unwrap().as_secs(), 85_092);
+}
+
+#[tokio::test]
+async fn q33_a_refresh_token_used_twice_ends_the_chain() {
+    let reader = Reader::of("quirk-q33").await;
+    let now = reader.sandbox.clock.now();
+    let renew = async |token: &OpenToken| {
+        let connector = &reader.sandbox.connector;
+        connector.refresh_token(token, &correlation(), now).await
+    };
+    let renewed = renew(&reader.token).await.unwrap();
+    assert!(
+        renew(&reader.token)
+            .await
+            .unwrap_err()
+            .needs_psu()
+            .is_some()
+    );
+    assert!(renew(&renewed).await.unwrap_err().needs_psu().is_some());
 }

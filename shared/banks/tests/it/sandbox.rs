@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use passerelle_banks::{
-    Access, AispCertificates, AttemptSecrets, AuthorisationRequest, BankSettings, Banks, Connector,
-    DirectoryEntry, OpenToken,
+    Access, AispCertificates, AttemptSecrets, AuthorisationRequest, BankConsent, BankSettings,
+    Banks, Connector, DirectoryEntry, OpenToken, ScaApproach,
 };
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence, SpentAccess};
 use passerelle_domain::ids::CorrelationId;
@@ -42,6 +42,8 @@ impl TestClock {
 pub struct Sandbox {
     pub clock: TestClock,
     pub connector: Arc<dyn Connector>,
+    /// The bank's own address.
+    pub base: Url,
     pub entry: DirectoryEntry,
     pub bank: Arc<Bank>,
     /// Method, path and query, and whether `PSU-IP-Address` was sent, for each call of ours.
@@ -95,7 +97,7 @@ impl Sandbox {
             ));
         tokio::spawn(async move { axum::serve(listener, app).await });
         let banks = Banks::new(BankSettings {
-            sandbox_bank_url: Some(base),
+            sandbox_bank_url: Some(base.clone()),
             sandbox_bank_authority: None,
             client_id: "PSDFR-ACPR-12345".to_owned(),
             certificates: AispCertificates::none(),
@@ -103,6 +105,7 @@ impl Sandbox {
         .unwrap();
         Self {
             clock,
+            base,
             connector: banks.connector(&institution.parse().unwrap()).unwrap(),
             entry: banks
                 .directory()
@@ -146,19 +149,43 @@ impl Sandbox {
         })
     }
 
-    /// The whole way: consent, login, approval, code, tokens.
+    /// The whole way: consent, login, approval, what comes back, tokens where the bank has any.
     pub async fn connect(&self, login: &str) -> OpenToken {
-        let (secrets, back) = self.visit(login, "approve").await;
-        self.connector
-            .exchange_code(
-                &secrets,
-                Some(&back.code.unwrap()),
-                back.issuer.as_deref(),
-                &correlation(),
-                self.clock.now(),
-            )
+        self.settle(login, "approve").await
+    }
+
+    /// The same, whatever the person decides.
+    pub async fn settle(&self, login: &str, decision: &str) -> OpenToken {
+        let (secrets, back) = self.visit(login, decision).await;
+        let token = self.exchange(&secrets, &back).await;
+        let (attended, correlation) = (self.attended(), correlation());
+        let status = self
+            .connector
+            .consent_status(&access(&token, &attended, &correlation))
+            .await;
+        if !matches!(status, Ok(BankConsent::NotAsked)) {
+            return token;
+        }
+        // The bank wanted a token first: now the consent, with a second visit.
+        let token = OpenToken::from_bytes(&token.to_bytes()).unwrap();
+        let started = self
+            .connector
+            .continue_authorisation(&token, &self.request())
             .await
-            .unwrap()
+            .unwrap();
+        let secrets = AttemptSecrets::from_bytes(&started.secrets.to_bytes()).unwrap();
+        let back = decide_at_the_bank(started.way.href, login, decision).await;
+        self.exchange(&secrets, &back).await
+    }
+
+    async fn exchange(&self, secrets: &AttemptSecrets, back: &Return) -> OpenToken {
+        let (issuer, now) = (back.issuer.as_deref(), self.clock.now());
+        let token = self
+            .connector
+            .exchange_code(secrets, back.code.as_ref(), issuer, &correlation(), now)
+            .await
+            .unwrap();
+        OpenToken::from_bytes(&token.to_bytes()).unwrap()
     }
 
     /// The person goes to the bank and decides.
@@ -170,10 +197,15 @@ impl Sandbox {
             .unwrap();
         // What crosses the browser's absence is stored and read again.
         let secrets = AttemptSecrets::from_bytes(&started.secrets.to_bytes()).unwrap();
-        (
-            secrets,
-            decide_at_the_bank(started.way.href, login, decision).await,
-        )
+        let back = match started.way.approach {
+            ScaApproach::Redirect => decide_at_the_bank(started.way.href, login, decision).await,
+            ScaApproach::Decoupled { message } => {
+                let message = message.expect("the person is told what to do");
+                decide_on_the_phone(message.expose(), login, decision).await;
+                Return::with(started.way.href)
+            }
+        };
+        (secrets, back)
     }
 }
 
@@ -203,15 +235,35 @@ pub struct Return {
     pub error: Option<String>,
 }
 
-/// A browser without scripts: follows redirects inside the bank, fills the two forms, and stops
-/// where the bank sends it away.
-pub async fn decide_at_the_bank(page: Url, login: &str, decision: &str) -> Return {
-    let browser = reqwest::Client::builder()
+impl Return {
+    fn with(url: Url) -> Self {
+        let field = |name: &str| {
+            url.query_pairs()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        Self {
+            state: field("state"),
+            code: field("code").map(Private::new),
+            issuer: field("iss"),
+            error: field("error"),
+            url,
+        }
+    }
+}
+
+fn browser() -> reqwest::Client {
+    reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
-        .unwrap();
-    decide_with(&browser, page, login, decision).await
+        .unwrap()
+}
+
+/// A browser without scripts: follows redirects inside the bank, fills the forms it meets, and stops
+/// where the bank sends it away.
+pub async fn decide_at_the_bank(page: Url, login: &str, decision: &str) -> Return {
+    decide_with(&browser(), page, login, decision).await
 }
 
 /// The same with a browser of the caller's.
@@ -221,75 +273,65 @@ pub async fn decide_with(
     login: &str,
     decision: &str,
 ) -> Return {
-    let location = |response: &reqwest::Response| -> Url {
-        assert_eq!(response.status(), 303, "{}", response.url());
-        let location = response.headers()["location"].to_str().unwrap();
-        response.url().join(location).unwrap()
-    };
-    let login_page = location(&browser.get(page).send().await.unwrap());
-    let html = browser
-        .get(login_page.clone())
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert!(
-        html.contains("PSDFR-ACPR-12345") && html.contains(login),
-        "{html}"
-    );
-    let form = [("login", login), ("password", "sandbox")];
-    let answer = browser.post(login_page).form(&form).send().await.unwrap();
-    let approval_page = location(&answer);
-    let html = browser
-        .get(approval_page.clone())
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let mut form: Vec<(&str, &str)> = html
-        .split("name=\"account\" value=\"")
-        .skip(1)
-        .map(|rest| ("account", rest.split('"').next().unwrap()))
-        .collect();
-    form.extend([("sca", "123456"), ("decision", decision)]);
-    let url = location(
-        &browser
-            .post(approval_page)
-            .form(&form)
-            .send()
-            .await
-            .unwrap(),
-    );
-    let field = |name: &str| {
-        url.query_pairs()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    Return {
-        state: field("state"),
-        code: field("code").map(Private::new),
-        issuer: field("iss"),
-        error: field("error"),
-        url,
+    let home = page.origin();
+    let mut answer = browser.get(page).send().await.unwrap();
+    for _ in 0..12 {
+        if let Some(location) = answer.headers().get("location") {
+            assert_eq!(answer.status(), 303, "{}", answer.url());
+            let next = answer.url().join(location.to_str().unwrap()).unwrap();
+            if next.origin() != home {
+                return Return::with(next);
+            }
+            answer = browser.get(next).send().await.unwrap();
+            continue;
+        }
+        let here = answer.url().clone();
+        let html = answer.text().await.unwrap();
+        let mut form: Vec<(&str, &str)> = html
+            .split("name=\"account\" value=\"")
+            .skip(1)
+            .map(|rest| ("account", rest.split('"').next().unwrap()))
+            .collect();
+        if html.contains("name=\"password\"") {
+            assert!(html.contains(login), "{html}");
+            form = vec![("login", login), ("password", "sandbox")];
+        } else {
+            assert!(html.contains("name=\"sca\""), "{html}");
+            form.extend([("sca", "123456"), ("decision", decision)]);
+        }
+        answer = browser.post(here).form(&form).send().await.unwrap();
     }
+    panic!("the bank sends the person round in circles");
+}
+
+/// The bank's message names the address of the phone and the code to type there.
+pub async fn decide_on_the_phone(message: &str, login: &str, decision: &str) {
+    let phone = message
+        .split_whitespace()
+        .find(|word| word.starts_with("http"))
+        .unwrap();
+    let code: String = message
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    let form = [
+        ("login", login),
+        ("password", "sandbox"),
+        ("code", &code),
+        ("decision", decision),
+    ];
+    let answer = browser().post(phone).form(&form).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
 }
 
 impl Sandbox {
     /// The person takes every access back on the bank's own pages.
     pub async fn revoke_in_online_banking(&self, login: &str) {
         let browser = reqwest::Client::builder().no_proxy().build().unwrap();
-        let started = self
-            .connector
-            .start_authorisation(&self.request())
-            .await
-            .unwrap();
-        let mut page = started.way.href;
-        page.set_path("/sandbox-bank/online-banking");
-        page.set_query(None);
+        let page = format!("{}/online-banking", self.base);
         let mut form = vec![("login", login), ("password", "sandbox")];
         let html = browser
             .post(page.clone())
