@@ -71,7 +71,7 @@ fn lines(receipts: &[SignedReceipt]) -> Vec<u8> {
 fn pem(der: &[u8]) -> String {
     let mut text = "-----BEGIN PUBLIC KEY-----\n".to_owned();
     for (index, character) in STANDARD.encode(der).chars().enumerate() {
-        if index > 0 && index % PEM_LINE == 0 {
+        if index > 0 && index.is_multiple_of(PEM_LINE) {
             text.push('\n');
         }
         text.push(character);

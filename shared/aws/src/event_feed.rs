@@ -106,7 +106,7 @@ impl FromStr for EventCursor {
         let is_mark =
             |part: &&str| part.len() == MARK && part.bytes().all(|byte| byte.is_ascii_hexdigit());
         let given: Vec<&str> = parts.take(REMEMBERED + 1).collect();
-        if millisecond < 0 || given.len() > REMEMBERED || !given.iter().all(|part| is_mark(part)) {
+        if millisecond < 0 || given.len() > REMEMBERED || !given.iter().all(is_mark) {
             return Err(InvalidCursor);
         }
         Ok(Self {
