@@ -288,7 +288,8 @@ impl BankCallback {
 }
 
 pub(crate) fn reason(error: &BankError) -> FailureReason {
-    if error.bank_unavailable() {
+    // The person cannot tell our fault from the bank's absence, and can do the same about both.
+    if error.bank_unavailable() || error.is_ours() {
         FailureReason::BankUnavailable
     } else {
         FailureReason::BankRefused

@@ -245,6 +245,19 @@ impl BankError {
         matches!(self, Self::Unreachable(_) | Self::Unavailable { .. })
     }
 
+    /// Whether the fault is ours: a certificate, a key, a registration. Neither the person nor the bank
+    /// can mend it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::CertificateExpired { .. }
+                | Self::Certificate { .. }
+                | Self::Keys(_)
+                | Self::IdentityRefused { .. }
+        )
+    }
+
     /// Whether the bank was not there or answered nothing usable, as opposed to refusing.
     #[must_use]
     pub fn bank_unavailable(&self) -> bool {

@@ -12,5 +12,6 @@ python3 -m venv "$work/venv"
   'moto[server,kms,secretsmanager,ssm]==5.1.*' boto3 cryptography
 
 cd "$here/../../.."
-cargo build --quiet --locked -p passerelle-aws --example keys
+# With the features of the whole workspace, so that nothing is built twice.
+cargo build --quiet --locked --workspace --example keys
 "$work/venv/bin/python" "$here/check.py" "${CARGO_TARGET_DIR:-target}/debug/examples/keys"

@@ -124,6 +124,16 @@ mod tests {
                 assert_ne!(header, "authorization", "{name} signs the token");
             }
         }
+        let directory = crate::Directory::compiled(true).unwrap();
+        for entry in directory.entries() {
+            if let Some(name) = &entry.signature {
+                assert!(
+                    SignatureProfile::named(name).is_ok(),
+                    "{}",
+                    entry.institution.id
+                );
+            }
+        }
         assert!(matches!(
             SignatureProfile::named("no such profile"),
             Err(BankError::Directory(_))

@@ -32,6 +32,7 @@ async fn the_whole_road(bank: &StrictBank, connector: &dyn Connector) {
 }
 
 fn code_of(error: BankError) -> String {
+    assert!(error.is_ours());
     match error {
         BankError::IdentityRefused { code } => code.to_string(),
         other => panic!("{other:?}"),
@@ -195,7 +196,7 @@ async fn a_certificate_that_is_over_is_said_so_before_any_bank_is_asked() {
             text.contains("2026-11-22") && text.contains("install"),
             "{text}"
         );
-        assert!(!error.is_retryable() && !error.bank_unavailable());
+        assert!(!error.is_retryable() && !error.bank_unavailable() && error.is_ours());
     }
 }
 

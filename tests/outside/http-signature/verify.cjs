@@ -1,5 +1,5 @@
 // Verifies the signed requests of standard input, one JSON object per line, with the npm package
-// `http-signature` and Node's own hashes: node verify.js certificate.pem < requests.jsonl
+// `http-signature` and Node's own hashes: node verify.cjs certificate.pem < requests.jsonl
 'use strict';
 
 const crypto = require('node:crypto');
