@@ -38,8 +38,7 @@ struct Contract {
 
 /// A score in words.
 struct Score {
-    name: String,
-    band: String,
+    heading: String,
     strengths: Vec<String>,
     reasons: Vec<String>,
     helps: Vec<String>,
@@ -132,11 +131,11 @@ fn symbol(words: Words<'static>) -> &'static str {
 
 fn score(words: Words<'static>, card: &Scorecard) -> Score {
     let locale = words.locale();
-    let name = words.text(model_key(&card.model)).to_owned();
+    let name = words.text(model_key(&card.model));
+    let heading = |band: &str| words.fill("learned.score", &[("name", name), ("band", band)]);
     match &card.outcome {
         Outcome::Scored(score) => Score {
-            name,
-            band: score.band_name.in_locale(locale).to_owned(),
+            heading: heading(score.band_name.in_locale(locale)),
             strengths: score
                 .strengths
                 .iter()
@@ -154,8 +153,7 @@ fn score(words: Words<'static>, card: &Scorecard) -> Score {
                 .collect(),
         },
         Outcome::InsufficientData { .. } => Score {
-            name,
-            band: words.text("learned.too-short").to_owned(),
+            heading: heading(words.text("learned.too-short")),
             strengths: Vec::new(),
             reasons: Vec::new(),
             helps: Vec::new(),
