@@ -11,9 +11,11 @@
 )]
 
 mod architecture;
+mod attacks;
 mod bad_input;
 mod binaries;
 mod bootstrap;
+mod browser;
 mod dependencies;
 mod figures;
 mod fixtures;
@@ -24,6 +26,7 @@ mod journeys;
 mod learned;
 mod life;
 mod machine;
+mod pages;
 mod permissions;
 mod person;
 mod receipts;

@@ -96,6 +96,14 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/journey/{token}/confirm",
             post(journey::confirming::confirm),
         )
+        .route(
+            "/journey/{token}/elsewhere",
+            post(journey::elsewhere::offer),
+        )
+        .route(
+            "/journey/to/{code}",
+            get(journey::elsewhere::show).post(journey::elsewhere::take),
+        )
         .route("/journey/{token}/not-me", post(journey::confirming::not_me))
         .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
         .with_state(consent_start)

@@ -13,7 +13,7 @@ use passerelle_domain::account::{
     Account, AccountKind, FetchedAccount, FingerprintKey, Ineligible,
 };
 use passerelle_domain::call_budget::PsuPresence;
-use passerelle_domain::connection::ReauthenticationReason;
+use passerelle_domain::connection::{ConnectionStatus, ReauthenticationReason};
 use passerelle_domain::deferred_card;
 use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -96,6 +96,7 @@ impl Reading<'_> {
             correlation: self.correlation,
         };
         let listed = self.connector.accounts(&access).await?;
+        self.tell_who_waits().await;
         let mut fetched = Fetched {
             accounts: Vec::new(),
             refusals: Vec::new(),
@@ -111,6 +112,17 @@ impl Reading<'_> {
         }
         show_once(&mut fetched.accounts);
         Ok(fetched)
+    }
+
+    /// The first reading is waited for on a page. A note that fails only makes the page less telling.
+    async fn tell_who_waits(&self) {
+        if self.claim.connection.status != ConnectionStatus::Connected {
+            return;
+        }
+        let table = self.store.table();
+        if let Err(error) = table.note_accounts_listed(self.claim, self.now()).await {
+            tracing::warn!(%error, "the waiting page does not learn that accounts were listed");
+        }
     }
 
     async fn read_account(

@@ -4,7 +4,7 @@
 //!
 //! `T#…` stands for `T#{client}`: the tenant opens every partition key that holds anything of a
 //! client's. Some items are reached before a tenant is known and are keyed by a SHA-256 instead: links
-//! into a journey or self-care, a visit's cookie and a bank's `state`.
+//! into a journey (its short form for another device too) or self-care, a visit's cookie and a bank's `state`.
 //!
 //! | item | `pk` | `sk` | holds |
 //! | --- | --- | --- | --- |
@@ -14,8 +14,9 @@
 //! | self-care link | `L#{sha256(token)}` | `SELF-CARE` | client, customer, locale, `expires_at`, `used_at`; `ttl`. A link the client signed is kept from its use on, by the digest of its signature |
 //! | self-care visit | `Y#{sha256(cookie)}` | `VISIT` | client, customer, locale, since, `until`; `ttl`, checked on read |
 //! | idempotency | `T#…#I#{key}` | `I` | request digest, what was made; `ttl`, checked on read |
+//! | handover | `H#{sha256(code)}` | `H` | client, consent, `expires_at`, `used_at` once used; `ttl` |
 //! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, way to the bank, code, token; `ttl` |
-//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, last four unattended accesses, `wheel_slot` |
+//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, `listed_at` once accounts were listed, last four unattended accesses, `wheel_slot` |
 //! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
 //! | choices | `T#…#C#{connection}` | `CHOICES` | sealed corrections and opt-ins, `version` |
@@ -195,6 +196,10 @@ impl Key {
 
     pub(crate) fn visit(cookie: &Digest) -> Self {
         Self::new(format!("Y#{}", cookie.as_str()), "VISIT")
+    }
+
+    pub(crate) fn handover(code: &Digest) -> Self {
+        Self::new(format!("H#{}", code.as_str()), "H")
     }
 
     pub(crate) fn idempotency(client: &ClientId, key: &str) -> Self {

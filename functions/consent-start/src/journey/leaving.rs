@@ -263,6 +263,7 @@ fn at_bank(journey: &Journey, bank: &DirectoryEntry, way: &Private) -> Result<At
         way,
         href: leads.href.into(),
         ask_again_at: journey.step(Step::Leave),
+        elsewhere_at: journey.step(Step::Elsewhere),
         other_bank: journey.step(Step::Bank),
         progress: journey.step(Step::Progress),
     })

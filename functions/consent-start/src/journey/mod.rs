@@ -8,6 +8,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod confirming;
+pub(crate) mod elsewhere;
 pub(crate) mod leaving;
 pub(crate) mod progress;
 pub(crate) mod purposes;
@@ -51,6 +52,7 @@ impl Journey {
             Step::Progress => format!("/journey/{token}/progress"),
             Step::Confirm => format!("/journey/{token}/confirm"),
             Step::NotMe => format!("/journey/{token}/not-me"),
+            Step::Elsewhere => format!("/journey/{token}/elsewhere"),
         }
     }
 
@@ -88,6 +90,7 @@ pub(crate) enum Step {
     Progress,
     Confirm,
     NotMe,
+    Elsewhere,
 }
 
 impl ConsentStart {

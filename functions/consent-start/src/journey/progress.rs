@@ -50,32 +50,68 @@ pub(crate) async fn show(
         standing = consent_start.standing(&journey, cookie).await?;
     }
     let still = looking.still.is_some();
+    let wait = async |wait: Wait| consent_start.waiting(&journey, wait, cookie, still).await;
     Ok(match standing {
         Standing::NotBegun => journey.go_to(Step::Reassurance),
-        Standing::AtBank(since) => {
-            consent_start.waiting(&journey, waiting_for_bank(), since, still)
-        }
-        Standing::Working(steps, since) => consent_start.waiting(&journey, steps, since, still),
+        Standing::AtBank(since) => wait(Wait::for_the_bank(since)).await?,
+        Standing::Working(steps, since) => wait(Wait::for_us(steps, since)).await?,
         Standing::ToConfirm => consent_start.confirm_page(&journey),
         Standing::Stopped(attempt) => carried_on(&journey, &attempt),
         Standing::Over(ending, again) => consent_start.ending(&journey, ending, again),
     })
 }
 
+/// What a page waits for.
+struct Wait {
+    steps: Steps,
+    since: Timestamp,
+    at_bank: bool,
+}
+
+impl Wait {
+    fn for_the_bank(since: Timestamp) -> Self {
+        Self {
+            steps: waiting_for_bank(),
+            since,
+            at_bank: true,
+        }
+    }
+
+    fn for_us(steps: Steps, since: Timestamp) -> Self {
+        Self {
+            steps,
+            since,
+            at_bank: false,
+        }
+    }
+}
+
 impl ConsentStart {
-    fn waiting(&self, journey: &Journey, steps: Steps, since: Timestamp, still: bool) -> Response {
+    async fn waiting(
+        &self,
+        journey: &Journey,
+        wait: Wait,
+        cookie: Option<&Private>,
+        still: bool,
+    ) -> Result<Response, Problem> {
         let here = journey.step(Step::Progress);
-        Progress {
+        let mine = self.is_mine(journey, cookie).await?;
+        // On a device that did not leave for the bank, the way there begins with who asks.
+        let begin_here = wait.at_bank && !mine && journey.is_open(self.clock.now());
+        let page = Progress {
             locale: journey.consent.locale,
             brand: journey.brand.clone(),
             bank_name: self.bank_name(journey).unwrap_or_default(),
-            steps,
-            takes_long: self.clock.now().duration_since(since) > USUAL,
+            steps: wait.steps,
+            at_bank: wait.at_bank,
+            takes_long: self.clock.now().duration_since(wait.since) > USUAL,
             refreshes: !still,
             still_at: format!("{here}?still=yes"),
             refreshing_at: here,
-        }
-        .page()
+            elsewhere_at: mine.then(|| journey.step(Step::Elsewhere)),
+            begin_at: begin_here.then(|| journey.step(Step::Reassurance)),
+        };
+        Ok(page.page())
     }
 
     /// The last page, with the way to start again where that makes sense.

@@ -113,6 +113,7 @@ fn switches(
             on: on.contains(&asked.code),
             code: asked.code.clone(),
             required: asked.required,
+            terms: asked.terms.clone(),
             text: texts.get(&asked.code)?.clone(),
         })
     };

@@ -154,7 +154,14 @@ impl ConsentStart {
             return Ok(over(Ending::AlreadyDone));
         };
         Ok(match &connection.status {
-            ConnectionStatus::Connected => Standing::Working(reading(), connection.created_at),
+            ConnectionStatus::Connected => {
+                let listed = table.are_accounts_listed(&connection.client, id).await;
+                let steps = match listed.map_err(refused)? {
+                    true => reading_transactions(),
+                    false => reading_accounts(),
+                };
+                Standing::Working(steps, connection.created_at)
+            }
             ConnectionStatus::Active { .. } => {
                 self.after_reading(journey, &connection, cookie).await?
             }
@@ -223,9 +230,14 @@ pub(super) fn waiting_for_bank() -> Steps {
     steps([Doing, Waiting, Waiting, Waiting])
 }
 
-fn reading() -> Steps {
+fn reading_accounts() -> Steps {
     use StepState::{Doing, Done, Waiting};
     steps([Done, Doing, Waiting, Waiting])
+}
+
+fn reading_transactions() -> Steps {
+    use StepState::{Doing, Done, Waiting};
+    steps([Done, Done, Doing, Waiting])
 }
 
 fn analysing() -> Steps {

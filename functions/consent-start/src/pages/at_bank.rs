@@ -38,6 +38,8 @@ pub struct AtBank {
     pub href: String,
     /// Where asking for a fresh link posts to.
     pub ask_again_at: String,
+    /// Where asking for a short link to another device posts to.
+    pub elsewhere_at: String,
     /// Where to choose another bank.
     pub other_bank: String,
     /// The page that shows how far things are, for who comes back by another way.

@@ -17,8 +17,19 @@ pub struct BankRow {
     pub name: String,
     /// Its group, where that helps to tell it from another.
     pub group: Option<String>,
-    /// Whether it can be chosen today. One that cannot is shown, and says so.
-    pub reachable: bool,
+    /// Whether it can be chosen now. One that cannot is shown, and says so.
+    pub today: Today,
+    /// Whether the person came with it last time.
+    pub last_time: bool,
+}
+
+/// Whether a bank can be chosen now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Today {
+    /// Yes.
+    Open,
+    /// Nobody can go there from here yet.
+    NotYet,
 }
 
 /// The page on which a person finds their bank.
@@ -36,6 +47,12 @@ pub struct BankChoice {
     pub choose_at: String,
     /// The banks to show, best first.
     pub banks: Vec<BankRow>,
+    /// How many were found in all.
+    pub found: usize,
+    /// The page before, and the page after, where there are any.
+    pub before: Option<String>,
+    /// See `before`.
+    pub after: Option<String>,
     /// Where to go back to.
     pub back_to: String,
 }
@@ -56,7 +73,7 @@ impl BankChoice {
         let view = View {
             words,
             page: self,
-            found: words.count("bank-choice.found", self.banks.len()),
+            found: words.count("bank-choice.found", self.found),
         };
         let title = words.text("bank-choice.title");
         page(&Shell::new(self.locale, title).branded(&self.brand), &view)

@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use passerelle_domain::Date;
 use passerelle_domain::connection::NoAccountReason;
 use passerelle_domain::locale::Locale;
-use passerelle_domain::purpose::PurposeText;
+use passerelle_domain::purpose::{Catalogue, PurposeText};
 use passerelle_runtime::pages::{self, Brand};
 
 use super::*;
@@ -55,7 +55,11 @@ fn bank_choice(locale: Locale, query: &str, found: &[(&str, &str, bool)]) -> Ban
         id: id.parse().unwrap(),
         name: (*name).to_owned(),
         group: reachable.then(|| "Groupe Exemple".to_owned()),
-        reachable: *reachable,
+        today: match reachable {
+            true => Today::Open,
+            false => Today::NotYet,
+        },
+        last_time: *id == "sandbox-bank",
     };
     BankChoice {
         locale,
@@ -64,6 +68,9 @@ fn bank_choice(locale: Locale, query: &str, found: &[(&str, &str, bool)]) -> Ban
         search_at: "/journey/example/banks".to_owned(),
         choose_at: "/journey/example/bank".to_owned(),
         banks: found.iter().map(row).collect(),
+        found: found.len(),
+        before: None,
+        after: (found.len() > 2).then(|| "/journey/example/bank?page=2".to_owned()),
         back_to: "/journey/example".to_owned(),
     }
 }
@@ -104,6 +111,11 @@ fn purposes(locale: Locale, error: Option<PurposesError>) -> Purposes {
     let switch = |code: &str, text, required| PurposeSwitch {
         code: code.parse().unwrap(),
         text,
+        terms: Catalogue::standard()
+            .find(&code.parse().unwrap())
+            .unwrap()
+            .terms
+            .clone(),
         required,
         on: false,
     };
@@ -132,6 +144,7 @@ fn at_bank(locale: Locale) -> AtBank {
         },
         href: "https://banque.example/authorize?state=example".to_owned(),
         ask_again_at: "/journey/example/leave".to_owned(),
+        elsewhere_at: "/journey/example/elsewhere".to_owned(),
         other_bank: "/journey/example/banks".to_owned(),
         progress: "/journey/example/progress".to_owned(),
     }
@@ -148,10 +161,48 @@ fn progress(locale: Locale, takes_long: bool) -> Progress {
             transactions: StepState::Doing,
             analysed: StepState::Waiting,
         },
+        at_bank: false,
         takes_long,
         refreshes: !takes_long,
         refreshing_at: "/journey/example/progress".to_owned(),
         still_at: "/journey/example/progress?still".to_owned(),
+        elsewhere_at: Some("/journey/example/elsewhere".to_owned()),
+        begin_at: None,
+    }
+}
+
+/// The waiting page on a device that did not leave for the bank.
+fn at_bank_elsewhere(locale: Locale) -> Progress {
+    use StepState::{Doing, Waiting};
+    Progress {
+        steps: Steps {
+            connected: Doing,
+            accounts: Waiting,
+            transactions: Waiting,
+            analysed: Waiting,
+        },
+        at_bank: true,
+        elsewhere_at: None,
+        begin_at: Some("/journey/example".to_owned()),
+        ..progress(locale, false)
+    }
+}
+
+fn elsewhere(locale: Locale) -> Elsewhere {
+    Elsewhere {
+        locale,
+        brand: brand(),
+        link: "https://passerelle.example/journey/to/7K3QX-9ABCD".into(),
+        again_at: "/journey/example/elsewhere".to_owned(),
+        progress: "/journey/example/progress".to_owned(),
+    }
+}
+
+fn take_over(locale: Locale) -> TakeOver {
+    TakeOver {
+        locale,
+        brand: brand(),
+        take_at: "/journey/to/7K3QX-9ABCD".to_owned(),
     }
 }
 
@@ -248,6 +299,10 @@ fn all(locale: Locale) -> Vec<(String, Response)> {
         ("5-confirm", confirm(locale).page()),
         ("6-progress", progress(locale, false).page()),
         ("6-progress-long", progress(locale, true).page()),
+        ("6-progress-at-bank", at_bank_elsewhere(locale).page()),
+        ("6-elsewhere", elsewhere(locale).page()),
+        ("6-take-over", take_over(locale).page()),
+        ("6-take-over-too-late", handover_is_over(locale)),
         (
             "8-notice",
             pages::notice(locale, "Notice", "One.\nTwo.", Some(("Go", "/go"))),
@@ -382,11 +437,20 @@ fn a_page_that_waits_leaves_twenty_seconds_to_stop_it() {
 }
 
 #[test]
+fn the_example_shows_what_the_terms_allow_and_says_what_they_do_not() {
+    let page = html(purposes(Locale::En, None).page());
+    let (quote, advice) = page.split_once("value=\"advice\"").unwrap();
+    assert!(quote.contains("Not: single movements") && !quote.contains("Each movement"));
+    assert!(advice.contains("Each movement") && !advice.contains("Not: single movements"));
+    assert!(!quote.contains("a move in June") && advice.contains("a move in June"));
+}
+
+#[test]
 fn the_banks_address_is_a_link_and_never_a_form() {
     let page = html(at_bank(Locale::Fr).page());
     assert!(page.contains("<a class=\"button\" href=\"https://banque.example/authorize"));
     let forms = page.split("<form").skip(1);
     assert!(forms.clone().all(|form| !form.contains("banque.example")));
-    assert_eq!(forms.count(), 1, "the one that asks for a fresh link");
+    assert_eq!(forms.count(), 2, "a fresh link, another device");
     assert!(!format!("{:?}", at_bank(Locale::Fr)).contains("state="));
 }

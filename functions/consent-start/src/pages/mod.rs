@@ -7,6 +7,7 @@
 mod at_bank;
 mod bank_choice;
 mod confirm;
+mod elsewhere;
 mod ending;
 mod progress;
 mod purposes;
@@ -18,8 +19,9 @@ use passerelle_domain::locale::Locale;
 use passerelle_runtime::pages::{Messages, Words};
 
 pub use at_bank::{AtBank, Way};
-pub use bank_choice::{BankChoice, BankRow};
+pub use bank_choice::{BankChoice, BankRow, Today};
 pub use confirm::Confirm;
+pub use elsewhere::{Elsewhere, TakeOver, handover_is_over};
 pub use ending::{Ending, EndingPage};
 pub use progress::{Progress, StepState, Steps};
 pub use purposes::{PurposeSwitch, Purposes, PurposesError};

@@ -52,6 +52,8 @@ pub struct Progress {
     pub bank_name: String,
     /// How far each step is.
     pub steps: Steps,
+    /// Whether the bank's answer is waited for, and not our own work.
+    pub at_bank: bool,
     /// Whether it takes longer than usual: then the page says what to do.
     pub takes_long: bool,
     /// Whether the page looks again by itself. A person can stop that (WCAG 2.2.2).
@@ -60,6 +62,10 @@ pub struct Progress {
     pub refreshing_at: String,
     /// This page, standing still.
     pub still_at: String,
+    /// Where asking for a short link to another device posts to, in the browser that may offer it.
+    pub elsewhere_at: Option<String>,
+    /// Where another device than the one that left for the bank can begin.
+    pub begin_at: Option<String>,
 }
 
 #[derive(Template)]
@@ -67,6 +73,7 @@ pub struct Progress {
 struct View<'a> {
     words: Words<'static>,
     page: &'a Progress,
+    lead: &'static str,
     steps: [Step; 4],
 }
 
@@ -96,6 +103,10 @@ impl Progress {
         let view = View {
             words,
             page: self,
+            lead: words.text(match self.at_bank {
+                true => "progress.lead-at-bank",
+                false => "progress.lead",
+            }),
             steps: [
                 Step::new(words, "connected", steps.connected),
                 Step::new(words, "accounts", steps.accounts),
@@ -103,7 +114,11 @@ impl Progress {
                 Step::new(words, "analysed", steps.analysed),
             ],
         };
-        let title = words.fill("progress.title", &[("bank", &self.bank_name)]);
+        let title = match self.at_bank {
+            true => "progress.title-at-bank",
+            false => "progress.title",
+        };
+        let title = words.fill(title, &[("bank", &self.bank_name)]);
         let shell = Shell::new(self.locale, &title).branded(&self.brand);
         page(&shell.refreshing(self.refreshes), &view)
     }

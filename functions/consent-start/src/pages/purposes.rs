@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use passerelle_domain::Date;
 use passerelle_domain::locale::Locale;
-use passerelle_domain::purpose::{PurposeCode, PurposeText};
+use passerelle_domain::purpose::{DataClass, Fact, PurposeCode, PurposeTerms, PurposeText};
 use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
@@ -16,6 +16,8 @@ pub struct PurposeSwitch {
     pub code: PurposeCode,
     /// What the person reads, in the page's language.
     pub text: PurposeText,
+    /// What it allows.
+    pub terms: PurposeTerms,
     /// Whether the journey makes no sense without it.
     pub required: bool,
     /// Whether the person switched it on before the page came back with an error. Off at first,
@@ -67,9 +69,60 @@ pub struct Purposes {
 struct View<'a> {
     words: Words<'static>,
     page: &'a Purposes,
+    purposes: Vec<Shown<'a>>,
     lead: String,
     until: String,
     agree: String,
+}
+
+/// A purpose with what its terms mean, in words.
+struct Shown<'a> {
+    switch: &'a PurposeSwitch,
+    how_long: String,
+    preview: String,
+    example: Vec<&'static str>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(switch: &'a PurposeSwitch, words: Words<'static>, client: &str, until: &str) -> Self {
+        let kept = match switch.terms.retention_days {
+            0 => words.text("purposes.kept.none").to_owned(),
+            days => words.count("purposes.kept.days", days.into()),
+        };
+        let until = words.fill("purposes.valid", &[("until", until)]);
+        Self {
+            switch,
+            how_long: format!("{until} {kept}"),
+            preview: words.fill("purposes.preview.title", &[("client", client)]),
+            example: example(&switch.terms)
+                .into_iter()
+                .map(|key| words.text(key))
+                .collect(),
+        }
+    }
+}
+
+/// What the insurer would see of an invented person: one line for each thing the terms allow, and
+/// none for what they do not.
+fn example(terms: &PurposeTerms) -> Vec<&'static str> {
+    let read = terms.reads.iter().map(|class| match class {
+        DataClass::Accounts => "purposes.preview.accounts",
+        DataClass::Transactions => "purposes.preview.transactions",
+        DataClass::Scores => "purposes.preview.scores",
+    });
+    let learned = terms.learns.iter().filter_map(|fact| match fact {
+        Fact::RegularFlows => Some("purposes.preview.regular-flows"),
+        Fact::InsuranceContracts => Some("purposes.preview.insurance-contracts"),
+        Fact::Household => Some("purposes.preview.household"),
+        Fact::LifeMoments => Some("purposes.preview.life-moments"),
+        // Told with what is read.
+        Fact::Scores => None,
+    });
+    let mut lines: Vec<_> = read.chain(learned).collect();
+    if !terms.may_read(DataClass::Transactions) {
+        lines.push("purposes.preview.no-transactions");
+    }
+    lines
 }
 
 impl Purposes {
@@ -85,6 +138,11 @@ impl Purposes {
         let view = View {
             words,
             page: self,
+            purposes: self
+                .purposes
+                .iter()
+                .map(|switch| Shown::new(switch, words, &self.brand.name, &until))
+                .collect(),
             lead: words.fill("purposes.lead", &names),
             until: words.fill("purposes.until", &[("until", &until)]),
             agree: words.fill("purposes.agree", &names),
