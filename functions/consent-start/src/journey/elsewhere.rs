@@ -156,10 +156,16 @@ impl ConsentStart {
     /// The journey of a consent: its token is derived, so it need not be stored with a code.
     async fn handed_over(&self, handover: &Handover) -> Result<Journey, Problem> {
         let (vault, now) = (self.store.vault(), self.clock.now());
+        let stored = self
+            .store
+            .table()
+            .consent(&handover.client, &handover.consent);
+        let stored = stored.await.map_err(refused)?;
+        let link_number = stored.ok_or_else(Problem::not_found)?.consent.link_number();
         let tenant_key = vault.tenant_key(&handover.client, now).await;
         let token = tenant_key
             .map_err(refused)?
-            .journey_token(&handover.consent);
+            .journey_token(&handover.consent, link_number);
         self.journey(token).await
     }
 }
