@@ -53,6 +53,7 @@ impl BankCallback {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `SYNC_QUEUE_URL`,
 /// `BANK_CLIENT_ID` and, where they are set, `PUBLIC_URL` and `SANDBOX_BANK_URL`.
+/// Where an aggregator reads banks for us: `AGGREGATOR` and `AGGREGATOR_SECRET`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -65,6 +66,8 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
+        aggregator: environment.optional_parsed("AGGREGATOR")?,
+        aggregator_secret: environment.optional("AGGREGATOR_SECRET"),
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };

@@ -35,6 +35,7 @@ pub(crate) struct ConsentStart {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `TENANT_CLAIM`, `AISP_NAME`,
 /// `AISP_REGISTRATION`, `BANK_CLIENT_ID`; optional `PUBLIC_URL`, `SANDBOX_BANK_URL`.
+/// Where an aggregator reads banks for us: `AGGREGATOR`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -47,6 +48,8 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
+        aggregator: environment.optional_parsed("AGGREGATOR")?,
+        aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use passerelle_banks::{AispCertificates, BankSettings, Banks, DirectoryEntry};
+use passerelle_banks::{AispCertificates, BankSettings, Banks, Coverage, DirectoryEntry};
 use passerelle_domain::ids::{InstitutionId, InvalidId};
 use passerelle_runtime::{Environment, Function, Json, Path, Problem, Query, StartError};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use url::Url;
 /// Longest search text, in characters.
 const QUERY_LIMIT: usize = 100;
 
-/// The function, from its environment: `SANDBOX_BANK_URL` (empty hides the sandbox bank) and
-/// `BANK_CLIENT_ID`.
+/// The function, from its environment: `SANDBOX_BANK_URL` (empty hides the sandbox bank),
+/// `AGGREGATOR` (empty, none reads banks for us) and `BANK_CLIENT_ID`.
 ///
 /// # Errors
 /// [`StartError`] when a variable is missing or unreadable.
@@ -21,6 +21,8 @@ pub fn function(environment: &Environment) -> Result<Function, StartError> {
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed::<Url>("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: None,
+        aggregator: environment.optional_parsed("AGGREGATOR")?,
+        aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         // The directory is read, no bank is called.
         certificates: AispCertificates::none(),
@@ -33,12 +35,14 @@ pub fn function(environment: &Environment) -> Result<Function, StartError> {
     Ok(Function::new("institutions").http(router))
 }
 
-/// Banks whose name, synonym, group or BIC fits, best match first.
+/// Banks whose name, synonym, group or BIC fits, best match first, and how much of the country's banking
+/// is listed and reachable.
 async fn search(State(banks): State<Banks>, Query(search): Query<Search>) -> Json<Found> {
     let found = banks
         .directory()
         .search(&search.query.0, search.limit.into());
     Json(Found {
+        coverage: banks.directory().coverage(),
         institutions: found.into_iter().cloned().collect(),
     })
 }
@@ -114,5 +118,6 @@ impl From<Limit> for usize {
 /// What was found.
 #[derive(Debug, Serialize)]
 struct Found {
+    coverage: Coverage,
     institutions: Vec<DirectoryEntry>,
 }

@@ -89,6 +89,32 @@ async fn the_sandbox_bank_is_there_only_where_one_runs() {
 }
 
 #[tokio::test]
+async fn how_much_is_covered_is_told_with_its_source() {
+    let (_, found) = get(&function_with(""), "/v1/institutions?limit=1").await;
+    let coverage = &found["coverage"];
+    assert_eq!(coverage["listed_percent"], 98.5);
+    assert_eq!(coverage["reachable_percent"], 0.0);
+    assert_eq!(coverage["needs_onboarding_percent"], 98.5);
+    assert!(coverage["source"].as_str().unwrap().contains("https://"));
+    assert!(coverage["groups"].as_array().unwrap().len() >= 6);
+}
+
+#[tokio::test]
+async fn an_aggregator_reaches_what_is_listed() {
+    let mut variables = variables("");
+    variables.insert("AGGREGATOR".to_owned(), "1234@acme.biapi.pro".to_owned());
+    let environment = Environment::new(variables, Clock::system());
+    let function = institutions::function(&environment).unwrap();
+    let (_, found) = get(&function, "/v1/institutions?query=lcl").await;
+    assert_eq!(found["coverage"]["reachable_percent"], 98.5);
+    let reachable = &found["institutions"][0]["reachable"];
+    assert_eq!(
+        *reachable,
+        json!({"status": "ready", "through": "aggregator"})
+    );
+}
+
+#[tokio::test]
 async fn the_limit_is_kept() {
     let (_, found) = get(&function_with(""), "/v1/institutions?limit=3").await;
     assert_eq!(names(&found).len(), 3);

@@ -1,10 +1,20 @@
 //! The banks a person may look for.
 
-use jiff::civil::Date;
+mod coverage;
+mod hosts;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::institution::Institution;
 use serde::{Deserialize, Serialize};
 
+use crate::directory::coverage::Market;
+pub use crate::directory::coverage::{Coverage, GroupCoverage};
+use crate::directory::hosts::HostTemplate;
+pub use crate::directory::hosts::Hosts;
+use crate::directory::search::{SearchableEntry, fold};
 use crate::error::BankError;
 
 /// The directory's rows, compiled in: a bank is data, reviewed like code.
@@ -65,7 +75,11 @@ pub struct Quirks {
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Reachability {
     /// Yes.
-    Ready,
+    Ready {
+        /// Whose interface is called.
+        #[serde(default)]
+        through: Through,
+    },
     /// Not before somebody did something.
     NeedsOnboarding {
         /// What has to be done.
@@ -73,16 +87,26 @@ pub enum Reachability {
     },
 }
 
-/// How many of a country's bank customers a bank serves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CustomerShare {
-    /// Percent of the country's bank customers.
-    pub percent: f64,
-    /// Where the figure is published.
-    pub source: String,
-    /// The day it holds for, where the source says so.
-    #[serde(default)]
-    pub as_of: Option<Date>,
+/// Whose interface a bank is reached through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Through {
+    /// The bank's own.
+    #[default]
+    Bank,
+    /// An aggregator's, which reads the bank for us.
+    Aggregator,
+}
+
+impl Reachability {
+    /// Whether a person can be sent there today.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match self {
+            Self::Ready { .. } => true,
+            Self::NeedsOnboarding { .. } => false,
+        }
+    }
 }
 
 /// One bank of the directory.
@@ -117,9 +141,18 @@ pub struct DirectoryEntry {
     pub sandbox_path: Option<String>,
     /// Whether a person can be sent there today.
     pub reachable: Reachability,
-    /// Its share of customers, where a source can be named.
-    #[serde(default)]
-    pub customer_share: Option<CustomerShare>,
+    /// Which establishment of its group it is, as the group's host names write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub establishment: Option<String>,
+    /// The name of its group's host templates.
+    #[serde(default, skip_serializing)]
+    host: Option<String>,
+    /// Where its interface lives, where that is known before onboarding.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Hosts>,
+    /// What the aggregator calls it; without it the person chooses the bank on the aggregator's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregator_id: Option<String>,
     /// Whether it is the sandbox's and not a real bank.
     #[serde(default)]
     pub sandbox: bool,
@@ -129,21 +162,23 @@ pub struct DirectoryEntry {
 #[derive(Debug)]
 pub struct Directory {
     entries: Vec<SearchableEntry>,
-}
-
-/// An entry and the texts it is found by, folded once.
-#[derive(Debug)]
-struct SearchableEntry {
-    entry: DirectoryEntry,
-    name: String,
-    synonyms: Vec<String>,
-    group: String,
-    bic: String,
+    market: Market,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Rows {
     institution: Vec<DirectoryEntry>,
+    market: Market,
+    aggregator: Aggregated,
+    host: BTreeMap<String, HostTemplate>,
+}
+
+/// The groups whose banks an aggregator reads.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Aggregated {
+    groups: BTreeSet<String>,
 }
 
 impl Directory {
@@ -152,29 +187,52 @@ impl Directory {
     /// # Errors
     /// [`BankError::Directory`] when the compiled-in directory is damaged.
     pub fn of_every_bank() -> Result<Self, BankError> {
-        Self::compiled(true)
+        Self::compiled(true, false)
     }
 
-    /// Reads the compiled-in rows; those of the sandbox only where one runs.
-    pub(crate) fn compiled(with_sandbox: bool) -> Result<Self, BankError> {
+    /// Reads the compiled-in rows; those of the sandbox only where one runs. With an aggregator the
+    /// banks it reads can be reached, unless they are reached by their own interface.
+    pub(crate) fn compiled(with_sandbox: bool, with_aggregator: bool) -> Result<Self, BankError> {
         let rows: Rows = toml::from_str(INSTITUTIONS)
             .map_err(|error| BankError::Directory(error.message().to_owned()))?;
-        let entries = rows
-            .institution
-            .into_iter()
-            .filter(|entry| with_sandbox || !entry.sandbox)
-            .map(SearchableEntry::new)
-            .collect();
-        Ok(Self { entries })
+        let mut entries = Vec::new();
+        for mut entry in rows.institution {
+            if entry.sandbox && !with_sandbox {
+                continue;
+            }
+            entry.hosts = hosts::of(&entry, &rows.host)?;
+            let is_read = with_aggregator && rows.aggregator.groups.contains(&entry.group);
+            if is_read && !entry.reachable.is_ready() {
+                entry.reachable = Reachability::Ready {
+                    through: Through::Aggregator,
+                };
+            }
+            entries.push(SearchableEntry::new(entry));
+        }
+        let market = rows.market;
+        Ok(Self { entries, market })
+    }
+
+    /// How much of the country's banking the directory lists, and how much of it can be reached.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        self.market
+            .coverage(self.entries().filter(|entry| !entry.sandbox))
     }
 
     /// Every bank, in the order of the file.
-    pub fn entries(&self) -> impl Iterator<Item = &DirectoryEntry> {
+    pub fn entries(&self) -> impl Iterator<Item = &DirectoryEntry> + Clone {
         self.entries.iter().map(|searchable| &searchable.entry)
     }
 
     pub(crate) fn sandboxes(&self) -> impl Iterator<Item = &DirectoryEntry> {
         self.entries().filter(|entry| entry.sandbox)
+    }
+
+    pub(crate) fn aggregated(&self) -> impl Iterator<Item = &DirectoryEntry> {
+        let through = Through::Aggregator;
+        self.entries()
+            .filter(move |entry| entry.reachable == Reachability::Ready { through })
     }
 
     /// One bank.
@@ -193,7 +251,7 @@ impl Directory {
             .iter()
             .filter_map(|searchable| {
                 let rank = searchable.rank(&query)?;
-                let needs_work = searchable.entry.reachable != Reachability::Ready;
+                let needs_work = !searchable.entry.reachable.is_ready();
                 Some((rank, needs_work, &searchable.name, &searchable.entry))
             })
             .collect();
@@ -206,167 +264,5 @@ impl Directory {
     }
 }
 
-impl SearchableEntry {
-    fn new(entry: DirectoryEntry) -> Self {
-        Self {
-            name: fold(&entry.institution.name),
-            synonyms: entry.synonyms.iter().map(|name| fold(name)).collect(),
-            group: fold(&entry.group),
-            bic: fold(entry.institution.bic.as_deref().unwrap_or_default()),
-            entry,
-        }
-    }
-
-    /// How well the entry answers a folded query: lower is better, `None` is not at all.
-    fn rank(&self, query: &str) -> Option<u8> {
-        if query.is_empty() || self.name == query {
-            return Some(0);
-        }
-        if self.synonyms.iter().any(|name| name == query) {
-            return Some(1);
-        }
-        if self.name.starts_with(query) {
-            return Some(2);
-        }
-        if query.len() >= 4 && self.bic.starts_with(query) {
-            return Some(3);
-        }
-        if starts_every_word(&self.name, query) {
-            return Some(4);
-        }
-        let with_name = |other: &String| format!("{} {other}", self.name);
-        let by_synonym = |synonym: &String| starts_every_word(&with_name(synonym), query);
-        if self.synonyms.iter().any(by_synonym) {
-            return Some(5);
-        }
-        starts_every_word(&with_name(&self.group), query).then_some(6)
-    }
-}
-
-/// Whether each word of the query begins some word of the text.
-fn starts_every_word(text: &str, query: &str) -> bool {
-    query
-        .split(' ')
-        .all(|wanted| text.split(' ').any(|word| word.starts_with(wanted)))
-}
-
-/// Lower-case words of plain letters and digits: accents off, anything else a space.
-fn fold(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .flat_map(char::to_lowercase)
-        .filter(|symbol| !is_combining_mark(*symbol))
-        .flat_map(|symbol| plain_letters(symbol).chars().collect::<Vec<_>>())
-        .collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Accents written as a mark of their own after the letter.
-fn is_combining_mark(symbol: char) -> bool {
-    ('\u{300}'..='\u{36f}').contains(&symbol)
-}
-
-fn plain_letters(symbol: char) -> String {
-    let letters = match symbol {
-        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' => "a",
-        'ç' => "c",
-        'è' | 'é' | 'ê' | 'ë' => "e",
-        'ì' | 'í' | 'î' | 'ï' => "i",
-        'ñ' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' => "o",
-        'ù' | 'ú' | 'û' | 'ü' => "u",
-        'ý' | 'ÿ' => "y",
-        'æ' => "ae",
-        'œ' => "oe",
-        'ß' => "ss",
-        letter if letter.is_alphanumeric() => return letter.to_string(),
-        _ => " ",
-    };
-    letters.to_owned()
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn directory() -> Directory {
-        Directory::compiled(true).unwrap()
-    }
-
-    fn first(query: &str) -> Option<String> {
-        directory()
-            .search(query, 1)
-            .first()
-            .map(|entry| entry.institution.id.to_string())
-    }
-
-    #[test]
-    fn every_row_is_sound_and_ids_are_unique() {
-        let directory = directory();
-        let ids: BTreeSet<_> = directory
-            .entries()
-            .map(|entry| entry.institution.id.clone())
-            .collect();
-        assert_eq!(ids.len(), directory.entries().count());
-        for entry in directory.entries() {
-            let institution = &entry.institution;
-            assert!((1..=180).contains(&institution.max_consent_days));
-            assert!(institution.unattended_per_day >= 1);
-            if let Some(bic) = &institution.bic {
-                assert!(matches!(bic.len(), 8 | 11), "{bic}");
-                assert_eq!(bic.get(4..6), Some("FR"), "{bic}");
-            }
-            if let Some(share) = &entry.customer_share {
-                assert!(!share.source.is_empty());
-            }
-        }
-    }
-
-    #[test]
-    fn a_bank_is_found_by_name_synonym_and_bic_without_accents_or_case() {
-        for (query, expected) in [
-            ("societe generale", "societe-generale"),
-            ("SOCIÉTÉ  GÉNÉRALE", "societe-generale"),
-            (
-                "Socie\u{301}te\u{301} ge\u{301}ne\u{301}rale",
-                "societe-generale",
-            ),
-            ("boursorama", "boursobank"),
-            ("credit lyonnais", "lcl"),
-            ("CRLYFRPP", "lcl"),
-            ("psst", "la-banque-postale"),
-            ("ca ile de france", "credit-agricole-ile-de-france"),
-            ("agricole ile france", "credit-agricole-ile-de-france"),
-            ("caisse epargne normandie", "caisse-d-epargne-normandie"),
-            ("hello bank!", "hello-bank"),
-            ("sandbox", "sandbox-bank"),
-        ] {
-            assert_eq!(first(query).as_deref(), Some(expected), "{query}");
-        }
-        assert_eq!(first("banque qui n'existe pas"), None);
-    }
-
-    #[test]
-    fn an_empty_query_lists_what_can_be_reached_first() {
-        assert_eq!(first("").as_deref(), Some("sandbox-bank"));
-        assert_eq!(directory().search("", 7).len(), 7);
-    }
-
-    #[test]
-    fn the_sandbox_is_listed_only_where_it_runs() {
-        let directory = Directory::compiled(false).unwrap();
-        assert!(directory.entries().all(|entry| !entry.sandbox));
-        assert!(directory.search("sandbox", 5).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn no_query_makes_it_panic(query in ".{0,40}") {
-            let _ = directory().search(&query, 3);
-        }
-    }
-}
+mod tests;

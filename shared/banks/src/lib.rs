@@ -28,19 +28,20 @@ use std::sync::Arc;
 use passerelle_domain::ids::InstitutionId;
 use url::Url;
 
-pub use crate::aggregator::{AggregatorAccess, NoSecret, SecretSource};
+pub use crate::aggregator::Aggregator;
 pub use crate::connector::{
     Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, ScaApproach,
     StartedAuthorisation, WayToBank,
 };
 pub use crate::directory::{
-    Capabilities, CustomerShare, Directory, DirectoryEntry, Quirks, Reachability, Standard,
+    Capabilities, Coverage, Directory, DirectoryEntry, GroupCoverage, Hosts, Quirks, Reachability,
+    Standard, Through,
 };
 pub use crate::error::{BankCode, BankError};
 pub use crate::identity::{AispCertificates, CertificateKind, Clock};
 pub use crate::secrets::{AttemptSecrets, OpenToken};
 
-use crate::aggregator::{PublicSecret, SANDBOX_SECRET};
+use crate::aggregator::AggregatorAccess;
 use crate::bank_http::BankHttp;
 use crate::berlin_group::BerlinGroup;
 use crate::identity::Identity;
@@ -58,6 +59,10 @@ pub struct BankSettings {
     /// The authority behind the sandbox bank's own certificate, as PEM: the only one trusted there, and
     /// trusted nowhere else.
     pub sandbox_bank_authority: Option<String>,
+    /// The aggregator, where one reads banks for us.
+    pub aggregator: Option<Aggregator>,
+    /// The name its client secret is kept under, where codes are exchanged.
+    pub aggregator_secret: Option<String>,
     /// The identity banks know us by: the organisation identifier of the PSD2 certificates
     /// (`PSDFR-ACPR-…`), which is also the OAuth `client_id`.
     pub client_id: String,
@@ -79,7 +84,15 @@ impl Banks {
     /// [`BankError::Settings`] when a setting cannot be used, [`BankError::Directory`] when the
     /// compiled-in directory is damaged.
     pub fn new(settings: BankSettings) -> Result<Self, BankError> {
-        let directory = Directory::compiled(settings.sandbox_bank_url.is_some())?;
+        let directory = Directory::compiled(
+            settings.sandbox_bank_url.is_some(),
+            settings.aggregator.is_some(),
+        )?;
+        let access = settings.aggregator.map(|aggregator| {
+            let holder = &settings.certificates.holder;
+            AggregatorAccess::new(&aggregator, settings.aggregator_secret, holder)
+        });
+        let access = access.transpose()?;
         let identity = Identity::new(settings.certificates, settings.sandbox_bank_authority);
         let http = BankHttp::new(identity);
         let mut connectors: BTreeMap<InstitutionId, Arc<dyn Connector>> = BTreeMap::new();
@@ -87,6 +100,12 @@ impl Banks {
             for entry in directory.sandboxes() {
                 let connector = speak(entry, &base, &settings.client_id, &http)?;
                 connectors.insert(entry.institution.id.clone(), connector);
+            }
+        }
+        if let Some(access) = &access {
+            for entry in directory.aggregated() {
+                let connector = Powens::new(access, entry.aggregator_id.as_deref(), &http)?;
+                connectors.insert(entry.institution.id.clone(), Arc::new(connector));
             }
         }
         Ok(Self {
@@ -133,24 +152,17 @@ fn speak(
         Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, &base, client_id, http)?)),
         Standard::Stet => Ok(Arc::new(Stet::new(entry, &base, client_id, http)?)),
         Standard::Powens => {
-            let access = sandbox_aggregator(&base, client_id)?;
-            Ok(Arc::new(Powens::new(&access, None, http)?))
+            let access = AggregatorAccess::of_sandbox(&base, client_id)?;
+            Ok(Arc::new(Powens::new(
+                &access,
+                entry.aggregator_id.as_deref(),
+                http,
+            )?))
         }
         Standard::Unconfirmed => Err(BankError::Settings(
             "a bank whose standard is not confirmed cannot be reached",
         )),
     }
-}
-
-/// The aggregator of the sandbox bank, which reads the sandbox bank only.
-fn sandbox_aggregator(base: &Url, client_id: &str) -> Result<AggregatorAccess, BankError> {
-    let base = BankAddress::new(base)?;
-    Ok(AggregatorAccess {
-        api: base.path(&["powens", "2.0"]),
-        webview: base.path(&["powens", "webview"]),
-        client_id: client_id.to_owned(),
-        client_secret: Arc::new(PublicSecret(SANDBOX_SECRET)),
-    })
 }
 
 /// The sandbox is many banks: each form of it has an address below its own.

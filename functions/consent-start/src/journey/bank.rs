@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use passerelle_banks::{DirectoryEntry, Reachability};
+use passerelle_banks::DirectoryEntry;
 use passerelle_domain::connection::Connection;
 use passerelle_domain::consent::ConsentEvent;
 use passerelle_domain::ids::InstitutionId;
@@ -94,7 +94,7 @@ pub(crate) async fn choose(
 }
 
 fn is_reachable(bank: &DirectoryEntry) -> bool {
-    matches!(bank.reachable, Reachability::Ready)
+    bank.reachable.is_ready()
 }
 
 fn row(bank: &DirectoryEntry, last_time: Option<&InstitutionId>) -> BankRow {

@@ -61,6 +61,8 @@ impl Script {
         let banks = Banks::new(BankSettings {
             sandbox_bank_url: Some(base.parse().unwrap()),
             sandbox_bank_authority: None,
+            aggregator: None,
+            aggregator_secret: None,
             client_id: "PSDFR-ACPR-12345".to_owned(),
             certificates: AispCertificates::none(),
         })

@@ -9,6 +9,7 @@
 
 mod awkward_bank;
 mod conformance;
+mod directory;
 mod foreign_oauth;
 mod golden;
 mod limits;

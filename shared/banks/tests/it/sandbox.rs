@@ -99,6 +99,8 @@ impl Sandbox {
         let banks = Banks::new(BankSettings {
             sandbox_bank_url: Some(base.clone()),
             sandbox_bank_authority: None,
+            aggregator: None,
+            aggregator_secret: None,
             client_id: "PSDFR-ACPR-12345".to_owned(),
             certificates: AispCertificates::none(),
         })

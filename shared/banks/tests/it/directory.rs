@@ -1,0 +1,66 @@
+//! Every bank of the directory has a connector, or says what is missing.
+
+use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, Reachability, Through};
+
+use crate::sandbox::Sandbox;
+
+fn banks(with_aggregator: bool) -> Banks {
+    let aggregator = with_aggregator.then(|| "1234@acme.biapi.pro".parse().unwrap());
+    Banks::new(BankSettings {
+        sandbox_bank_url: Some("http://127.0.0.1:8095".parse().unwrap()),
+        sandbox_bank_authority: None,
+        aggregator,
+        aggregator_secret: None,
+        client_id: "PSDFR-ACPR-12345".to_owned(),
+        certificates: AispCertificates::none(),
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_bank_that_is_ready_has_a_connector_and_the_others_say_what_is_missing() {
+    for with_aggregator in [false, true] {
+        let banks = banks(with_aggregator);
+        for entry in banks.directory().entries() {
+            let id = &entry.institution.id;
+            match (&entry.reachable, banks.connector(id)) {
+                (Reachability::Ready { through }, Ok(_)) => {
+                    assert!(with_aggregator || *through == Through::Bank, "{id}");
+                }
+                (Reachability::NeedsOnboarding { why }, Err(error)) => {
+                    assert!(!why.is_empty());
+                    assert!(matches!(error, BankError::NeedsOnboarding { .. }), "{id}");
+                }
+                (reachable, connector) => panic!("{id}: {reachable:?}, {connector:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_aggregators_page_is_told_who_asks_and_where_to_return() {
+    let sandbox = Sandbox::open().await;
+    let connector = banks(true).connector(&"lcl".parse().unwrap()).unwrap();
+    let started = connector
+        .start_authorisation(&sandbox.request())
+        .await
+        .unwrap();
+    let page = started.redirect_to;
+    assert_eq!(page.host_str(), Some("webview.powens.com"));
+    assert_eq!(page.path(), "/fr/connect");
+    let said = |name: &str| {
+        page.query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    assert_eq!(said("domain").as_deref(), Some("acme.biapi.pro"));
+    assert_eq!(said("client_id").as_deref(), Some("1234"));
+    assert_eq!(said("state").as_deref(), Some("state-0123456789"));
+    assert_eq!(said("max_connections").as_deref(), Some("1"));
+    assert!(
+        said("redirect_uri")
+            .unwrap()
+            .starts_with("https://insurer.example/")
+    );
+    assert!(said("code").is_none(), "the provider makes a new user");
+}
