@@ -17,6 +17,10 @@ check:
 test crate *filter:
     cargo test -p {{ crate }} {{ filter }}
 
+# Damaged input for every reader of what others write, so many seconds each
+fuzz seconds='20':
+    FUZZ_SECONDS={{ seconds }} cargo test -p passerelle-banks -p passerelle-knowledge fuzz -- --test-threads=1 --nocapture
+
 # The template, as CloudFormation would read it
 template:
     sam validate --lint

@@ -22,7 +22,7 @@ pub(crate) struct Expiry {
 }
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `BANK_CLIENT_ID` and, where a
-/// sandbox bank is reachable, `SANDBOX_BANK_URL`.
+/// sandbox bank is reachable, `SANDBOX_BANK_URL`; where an aggregator reads banks for us, `AGGREGATOR`.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -35,6 +35,8 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
+        aggregator: environment.optional_parsed("AGGREGATOR")?,
+        aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };

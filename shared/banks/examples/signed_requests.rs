@@ -97,6 +97,8 @@ fn connector(base: &Url, institution: &str, pem: &str) -> Arc<dyn Connector> {
     let banks = Banks::new(BankSettings {
         sandbox_bank_url: Some(base.clone()),
         sandbox_bank_authority: None,
+        aggregator: None,
+        aggregator_secret: None,
         client_id: "PSDFR-ACPR-12345".to_owned(),
         certificates: AispCertificates {
             qseal: Some("the file".to_owned()),

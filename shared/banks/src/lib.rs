@@ -8,6 +8,8 @@ mod connector;
 mod directory;
 mod error;
 mod foreign;
+#[cfg(test)]
+mod fuzzing;
 mod history;
 mod identity;
 mod link_memory;

@@ -1,6 +1,9 @@
 //! OAuth 2 with a bank's authorisation server: metadata (RFC 8414), PKCE (RFC 7636), the issuer in
 //! the return (RFC 9207).
 
+#[cfg(test)]
+mod fuzz;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};

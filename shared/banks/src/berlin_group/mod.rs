@@ -12,6 +12,8 @@
 //! A redirect proves nothing: the consent resource is the only truth.
 
 mod consent;
+#[cfg(test)]
+mod fuzz;
 mod reading;
 mod refusal;
 mod wire;

@@ -10,6 +10,10 @@
 //! at before anything else, and stale data is an error, not data.
 
 mod accounts;
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod golden;
 mod movements;
 mod refusal;
 mod standing;

@@ -124,7 +124,7 @@ mod tests {
                 assert_ne!(header, "authorization", "{name} signs the token");
             }
         }
-        let directory = crate::Directory::compiled(true).unwrap();
+        let directory = crate::Directory::compiled(true, false).unwrap();
         for entry in directory.entries() {
             if let Some(name) = &entry.signature {
                 assert!(

@@ -3,6 +3,8 @@
 //! There is no consent resource: the consent lives as long as the refresh token, at most 180 days
 //! after the SCA. What may be read shows in an account's links, and links are followed, not built.
 
+#[cfg(test)]
+mod fuzz;
 mod refusal;
 mod wire;
 

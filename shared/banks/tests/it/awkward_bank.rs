@@ -270,6 +270,8 @@ async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
     let banks = Banks::new(BankSettings {
         sandbox_bank_url: Some(silent.base.parse().unwrap()),
         sandbox_bank_authority: None,
+        aggregator: None,
+        aggregator_secret: None,
         client_id: "PSDFR-ACPR-12345".to_owned(),
         certificates: AispCertificates::none(),
     })

@@ -45,7 +45,7 @@ async fn the_aggregators_page_is_told_who_asks_and_where_to_return() {
         .start_authorisation(&sandbox.request())
         .await
         .unwrap();
-    let page = started.redirect_to;
+    let page = started.way.href;
     assert_eq!(page.host_str(), Some("webview.powens.com"));
     assert_eq!(page.path(), "/fr/connect");
     let said = |name: &str| {

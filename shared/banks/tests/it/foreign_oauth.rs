@@ -21,6 +21,8 @@ fn connector() -> Option<Arc<dyn Connector>> {
     let banks = Banks::new(BankSettings {
         sandbox_bank_url: Some(base.parse().unwrap()),
         sandbox_bank_authority: None,
+        aggregator: None,
+        aggregator_secret: None,
         client_id: "PSDFR-ACPR-99999".to_owned(),
         certificates: AispCertificates::none(),
     })

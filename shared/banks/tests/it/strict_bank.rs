@@ -225,6 +225,8 @@ pub fn connector_at(
     let banks = Banks::new(BankSettings {
         sandbox_bank_url: Some(base.clone()),
         sandbox_bank_authority: authority,
+        aggregator: None,
+        aggregator_secret: None,
         client_id: CLIENT_ID.to_owned(),
         certificates,
     })

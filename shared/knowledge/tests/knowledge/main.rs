@@ -10,6 +10,7 @@
 )]
 
 mod cfonb;
+mod fuzz;
 mod golden;
 mod lines;
 mod lives;
