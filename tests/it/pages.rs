@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use passerelle_aws::circuits::Circuits;
 use passerelle_local::Options;
 use reqwest::Method;
 
@@ -212,4 +213,24 @@ async fn the_insurers_face_is_on_every_page_and_comes_from_us() {
             .unwrap();
         assert_eq!(answer.status(), 404, "another client's");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bank_that_is_down_says_so_before_it_is_chosen_and_comes_back() {
+    let (world, api) = world().await;
+    let bank = "sandbox-bank".parse().unwrap();
+    let circuits = Circuits::new(world.store().table().clone());
+    let mut now = world.suite.clock().now();
+    while !circuits.failed(&bank, now).await.unwrap().is_open() {
+        now += jiff::SignedDuration::from_secs(1);
+    }
+    let at = format!("{}/bank?q=sandbox", link(&api, "customer-1").await);
+    let mut person = Person::new();
+    let page = person.open(&at).await;
+    assert!(!choices(&page).contains(&"sandbox-bank".to_owned()));
+    assert!(page.html.contains("Does not answer at the moment"));
+
+    circuits.answered(&bank, now).await.unwrap();
+    let page = person.open(&at).await;
+    assert!(choices(&page).contains(&"sandbox-bank".to_owned()));
 }

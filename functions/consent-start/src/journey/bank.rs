@@ -1,10 +1,12 @@
 //! The second step: finding one's bank, by name, synonym or BIC, accents ignored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use passerelle_banks::DirectoryEntry;
+use passerelle_domain::circuit::Admission;
 use passerelle_domain::connection::Connection;
 use passerelle_domain::consent::ConsentEvent;
 use passerelle_domain::ids::InstitutionId;
@@ -56,6 +58,7 @@ pub(crate) async fn show(
     let query: String = search.q.chars().take(QUERY_LENGTH).collect();
     let number = search.page.parse().unwrap_or(1).clamp(1, MOST_PAGES);
     let last_time = consent_start.last_bank(&journey).await?;
+    let unwell = consent_start.banks_left_alone().await?;
     let found = consent_start.found(&query, last_time.as_ref());
     let skipped = SHOWN * (number - 1);
     let page_at = |number: usize| journey.page_of_banks(&query, number);
@@ -66,7 +69,9 @@ pub(crate) async fn show(
         brand: journey.brand.clone(),
         search_at: journey.step(Step::Bank),
         choose_at: journey.step(Step::Bank),
-        banks: banks.map(|bank| row(bank, last_time.as_ref())).collect(),
+        banks: banks
+            .map(|bank| row(bank, last_time.as_ref(), &unwell))
+            .collect(),
         found: found.len(),
         before: (number > 1).then(|| page_at(number - 1)),
         after: more.then(|| page_at(number + 1)),
@@ -97,13 +102,18 @@ fn is_reachable(bank: &DirectoryEntry) -> bool {
     bank.reachable.is_ready()
 }
 
-fn row(bank: &DirectoryEntry, last_time: Option<&InstitutionId>) -> BankRow {
+fn row(
+    bank: &DirectoryEntry,
+    last_time: Option<&InstitutionId>,
+    unwell: &BTreeSet<InstitutionId>,
+) -> BankRow {
     let group = Some(bank.group.clone()).filter(|group| *group != bank.institution.name);
     BankRow {
         id: bank.institution.id.clone(),
         name: bank.institution.name.clone(),
         group: group.filter(|group| !group.is_empty()),
         today: match is_reachable(bank) {
+            true if unwell.contains(&bank.institution.id) => Today::Down,
             true => Today::Open,
             false => Today::NotYet,
         },
@@ -130,6 +140,17 @@ impl ConsentStart {
             found.sort_by_key(|bank| last_time != Some(&bank.institution.id));
         }
         found
+    }
+
+    /// The banks that failed lately and are not to be called for a while: who chose one now would come
+    /// back with nothing.
+    async fn banks_left_alone(&self) -> Result<BTreeSet<InstitutionId>, Problem> {
+        let (table, now) = (self.store.table(), self.clock.now());
+        let circuits = table.unwell_banks().await.map_err(refused)?;
+        let waiting = circuits
+            .into_iter()
+            .filter(|(_, circuit)| matches!(circuit.admission(now), Admission::Wait { .. }));
+        Ok(waiting.map(|(bank, _)| bank).collect())
     }
 
     /// The bank the person came with last time.

@@ -28,6 +28,8 @@ pub struct BankRow {
 pub enum Today {
     /// Yes.
     Open,
+    /// It failed lately and is left alone for a while.
+    Down,
     /// Nobody can go there from here yet.
     NotYet,
 }

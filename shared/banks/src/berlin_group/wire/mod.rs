@@ -39,7 +39,7 @@ struct PageLinks {
 }
 
 /// The first link to a next page: the standard puts it inside the report, some banks beside it.
-fn next_of<'a>(places: [&'a Option<PageLinks>; 2]) -> Option<&'a str> {
+fn next_of(places: [&Option<PageLinks>; 2]) -> Option<&str> {
     places
         .into_iter()
         .flatten()
