@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::window::{DESKTOP, PHONE, Window};
-use super::{endings, journey};
+use super::{endings, journey, self_care};
 
 /// The engine's source.
 pub struct Axe(String);
@@ -75,5 +75,16 @@ async fn no_violation_on_any_ending() {
     };
     let window = window.judged_by(axe);
     endings::see_every_ending(&window).await;
+    window.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_violation_on_any_page_of_self_care() {
+    let Some(axe) = Axe::found() else { return };
+    let Some(window) = Window::open(DESKTOP.with_script(), "en", "axe-self-care").await else {
+        return;
+    };
+    let window = window.judged_by(axe);
+    self_care::see_self_care(&window).await;
     window.close().await;
 }

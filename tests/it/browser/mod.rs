@@ -8,5 +8,6 @@ mod accessibility;
 mod elsewhere;
 mod endings;
 mod journey;
+mod self_care;
 mod steps;
 mod window;
