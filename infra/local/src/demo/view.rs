@@ -218,11 +218,12 @@ fn words(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let kind = fields.get("kind").map(plain).unwrap_or_default();
-            let rest: Vec<String> = fields
+            let mut rest: Vec<String> = fields
                 .iter()
                 .filter(|(name, _)| *name != "kind")
                 .map(|(name, value)| format!("{} {}", name.replace('_', " "), plain(value)))
                 .collect();
+            rest.sort();
             let joined = if rest.is_empty() {
                 kind
             } else {
