@@ -30,6 +30,7 @@ mod pages;
 mod permissions;
 mod person;
 mod receipts;
+mod quirks;
 mod runtime_api;
 mod secrecy;
 mod self_care;

@@ -463,3 +463,25 @@ async fn q33_a_refresh_token_used_twice_ends_the_chain() {
     );
     assert!(renew(&renewed).await.unwrap_err().needs_psu().is_some());
 }
+
+/// Every number of the table has a test that carries it in its name.
+#[test]
+fn every_quirk_has_a_named_test() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folders = ["tests/it", "shared/banks/tests/it"];
+    let mut names = String::new();
+    for folder in folders {
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+            names.push_str(&text);
+        }
+    }
+    for number in 1..=53 {
+        let name = format!("q{number:02}_");
+        let named = names.match_indices(&name).any(|(at, _)| {
+            let before = names.get(..at).unwrap_or_default();
+            before.ends_with("fn ") || before.ends_with("_") || before.ends_with("    ")
+        });
+        assert!(named, "no test is named after Q{number:02}");
+    }
+}
