@@ -259,9 +259,7 @@ fn mirror_cards(accounts: &mut [LedgerAccount]) {
         .find(|account| account.kind == LedgerAccountKind::Payment);
     if let Some(current) = current {
         current.booked.extend(booked);
-        current
-            .booked
-            .sort_by(|one, other| one.booking_date.cmp(&other.booking_date));
+        current.booked.sort_by_key(|line| line.booking_date);
         current.pending.extend(pending);
     }
 }

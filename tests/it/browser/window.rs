@@ -19,7 +19,7 @@ use crate::house;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A busy machine is slow, and slow is not wrong.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a person looks at a page.
 #[derive(Debug, Clone, Copy)]
