@@ -71,6 +71,7 @@ pub struct Target {
 }
 
 /// Throws damaged input at the target until the time is up.
+#[allow(clippy::print_stdout)] // how much was tried
 pub fn drive(target: &Target) {
     let seconds = std::env::var("FUZZ_SECONDS")
         .ok()
