@@ -18,7 +18,6 @@ use crate::world::{Api, World, approve, decide, log_in, wait_for_ending, walk_to
 /// One person's connection in a suite of its own.
 struct Story {
     world: World,
-    api: Api,
     connection: String,
 }
 
@@ -35,15 +34,16 @@ impl Story {
             .as_str()
             .expect("a connection")
             .to_owned();
-        Self {
-            world,
-            api,
-            connection,
-        }
+        Self { world, connection }
+    }
+
+    /// A fresh token: those of before are over when days have passed.
+    async fn api(&self) -> Api {
+        self.world.api("cli_demo").await
     }
 
     async fn standing(&self) -> Value {
-        self.api.connection("customer-1").await
+        self.api().await.connection("customer-1").await
     }
 
     /// Days in which the schedules do what they do.
@@ -56,11 +56,11 @@ impl Story {
     }
 
     async fn accounts(&self) -> Vec<Value> {
-        accounts(&self.api, &self.connection).await
+        accounts(&self.api().await, &self.connection).await
     }
 
     async fn lines(&self, account: &Value) -> Vec<Value> {
-        lines(&self.api, &self.connection, account).await
+        lines(&self.api().await, &self.connection, account).await
     }
 
     /// Every account's opening balance is what is left when its movements are taken off: the same at
@@ -322,10 +322,19 @@ async fn q37_the_banks_shorter_end_is_ours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn q38_the_link_a_second_consent_ended_is_closed_cleanly() {
     let story = Story::of("quirk-q38").await;
-    connect_at(&story.api, "sandbox-bank", "customer-2", "quirk-q38").await;
+    connect_at(
+        &story.api().await,
+        "sandbox-bank",
+        "customer-2",
+        "quirk-q38",
+    )
+    .await;
     story.days(1).await;
     assert_eq!(story.standing().await["status"], "reauthentication-needed");
-    assert_eq!(story.api.connection("customer-2").await["status"], "active");
+    assert_eq!(
+        story.api().await.connection("customer-2").await["status"],
+        "active"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,19 +365,28 @@ async fn q42_a_masked_number_as_iban_still_makes_one_account() {
 #[tokio::test(flavor = "multi_thread")]
 async fn q43_a_joint_account_is_one_account_for_both_holders() {
     let story = Story::of("quirk-q43").await;
-    connect_at(&story.api, "sandbox-bank", "customer-2", "quirk-q43-bis").await;
-    let other = story.api.connection("customer-2").await["id"]
+    connect_at(
+        &story.api().await,
+        "sandbox-bank",
+        "customer-2",
+        "quirk-q43-bis",
+    )
+    .await;
+    let other = story.api().await.connection("customer-2").await["id"]
         .as_str()
         .unwrap()
         .to_owned();
-    let (mine, theirs) = (story.accounts().await, accounts(&story.api, &other).await);
+    let (mine, theirs) = (
+        story.accounts().await,
+        accounts(&story.api().await, &other).await,
+    );
     assert_eq!(mine[0]["id"], theirs[0]["id"], "one account, two consents");
     assert_ne!(story.connection, other);
     let ids = |lines: &[Value]| -> BTreeSet<String> {
         lines.iter().map(|line| line["id"].to_string()).collect()
     };
     let one = story.lines(&mine[0]).await;
-    let two = lines(&story.api, &other, &theirs[0]).await;
+    let two = lines(&story.api().await, &other, &theirs[0]).await;
     assert_eq!(ids(&one), ids(&two));
 }
 

@@ -249,8 +249,8 @@ mod tests {
             prop_assert!(other_time.verified(KEY, now()).is_none());
             let mut other_signature = signed(soon, "abcdefghijklmnop");
             let mut text: Vec<u8> = other_signature.signature.expose().bytes().collect();
-            let digit = char::from(text[byte]).to_digit(16).unwrap() as u8 ^ change;
-            text[byte] = b"0123456789abcdef"[usize::from(digit)];
+            let digit = char::from(text[byte]).to_digit(16).unwrap() ^ u32::from(change);
+            text[byte] = u8::try_from(char::from_digit(digit, 16).unwrap()).unwrap();
             other_signature.signature = Private::new(String::from_utf8(text).unwrap());
             prop_assert!(other_signature.verified(KEY, now()).is_none());
         }
