@@ -214,22 +214,6 @@ async fn text_of(api: &Api, hash: &str) -> Vec<u8> {
 }
 
 /// The whole feed, page by page.
-async fn feed(api: &Api, limit: usize) -> Vec<Value> {
-    let (mut events, mut after) = (Vec::new(), String::new());
-    for _ in 0..100 {
-        let page = api.get(&format!("/v1/events?limit={limit}{after}")).await;
-        assert_eq!(page.status, 200, "{page:?}");
-        let found = page.body["events"].as_array().unwrap();
-        assert!(found.len() <= limit);
-        events.extend(found.clone());
-        after = format!("&after={}", page.body["next"].as_str().unwrap());
-        if page.body["more"] == false {
-            return events;
-        }
-    }
-    panic!("the feed has no end");
-}
-
 fn kinds(events: &[Value]) -> Vec<&str> {
     let kinds = events.iter().map(|event| event["kind"].as_str().unwrap());
     kinds.collect()
@@ -244,7 +228,7 @@ async fn the_feed_tells_what_happened_once_in_order_to_its_client_alone() {
     let page = person.open(declined["journey_url"].as_str().unwrap()).await;
     person.submit(&page.link("/decline"), &[]).await;
 
-    let events = feed(&api, 500).await;
+    let events = api.events(500).await;
     let told = kinds(&events);
     for kind in [
         "consent.granted",
@@ -260,7 +244,7 @@ async fn the_feed_tells_what_happened_once_in_order_to_its_client_alone() {
     assert!(moments.is_sorted(), "{at:?}");
     let ids: BTreeSet<&str> = events.iter().map(|it| it["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), events.len());
-    assert_eq!(feed(&api, 1).await, events, "one by one is the same feed");
+    assert_eq!(api.events(1).await, events, "one by one is the same feed");
 
     let end = api.get("/v1/events?limit=500").await;
     let next = end.body["next"].as_str().unwrap();
@@ -268,7 +252,7 @@ async fn the_feed_tells_what_happened_once_in_order_to_its_client_alone() {
     assert_eq!(silent.body["events"], json!([]));
     api.open_consent("customer-3").await;
     let other = world.api("cli_other").await;
-    assert_eq!(feed(&other, 500).await, Vec::<Value>::new());
+    assert_eq!(other.events(500).await, Vec::<Value>::new());
     for nonsense in ["x", "-", "ffffffffffffffffffff-", "1-.zz", "%00"] {
         let answer = api.get(&format!("/v1/events?after={nonsense}")).await;
         assert_eq!(answer.problem(), "invalid-query", "{nonsense}");
@@ -482,7 +466,7 @@ async fn killed_at_any_moment_a_grant_has_its_receipt_and_its_event_or_is_none()
         let granted = usize::from(status == "valid");
         let download = Download::of(&api, &customer).await;
         assert_eq!(download.lines.len(), granted, "after {delay} ms: {status}");
-        let events = feed(&api, 500).await;
+        let events = api.events(500).await;
         let told = events
             .iter()
             .filter(|event| event["consent"] == id && event["kind"] == "consent.granted");

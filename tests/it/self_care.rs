@@ -663,14 +663,12 @@ async fn a_link_the_insurer_signed_by_the_recipe_opens_one_visit_and_no_other_li
             .await;
         assert_eq!(asked.status, 200, "{}", asked.html);
     }
-    let events = api.get("/v1/events?limit=500").await.body;
-    let asked: Vec<&Value> = events["events"]
-        .as_array()
-        .unwrap()
+    let events = api.events(500).await;
+    let asked: Vec<&Value> = events
         .iter()
         .filter(|event| event["kind"] == "self-care.link-requested")
         .collect();
-    assert_eq!(asked.len(), 1, "{events}");
+    assert_eq!(asked.len(), 1, "{events:?}");
     assert!(asked[0].to_string().contains("customer-1"), "{asked:?}");
     assert!(!asked[0].to_string().contains("/self-care/"), "{asked:?}");
 

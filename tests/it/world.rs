@@ -106,6 +106,23 @@ impl Api {
         answer.body["connections"][0].clone()
     }
 
+    /// Everything the feed tells, so many events at a time.
+    pub async fn events(&self, limit: usize) -> Vec<Value> {
+        let (mut events, mut after) = (Vec::new(), String::new());
+        for _ in 0..100 {
+            let page = self.get(&format!("/v1/events?limit={limit}{after}")).await;
+            assert_eq!(page.status, 200, "{page:?}");
+            let found = page.body["events"].as_array().unwrap();
+            assert!(found.len() <= limit);
+            events.extend(found.clone());
+            after = format!("&after={}", page.body["next"].as_str().unwrap());
+            if page.body["more"] == false {
+                return events;
+            }
+        }
+        panic!("the feed has no end");
+    }
+
     pub async fn scores(&self, customer: &str) -> Answer {
         self.get(&format!("/v1/customers/{customer}/scores?purpose=advice"))
             .await
@@ -188,7 +205,10 @@ pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
             page.html
         );
         tokio::time::sleep(Duration::from_millis(150)).await;
-        page = person.open(page.url.as_str()).await;
+        // As the page itself does: it looks again where it says, whatever was asked before.
+        let mut again = page.url.clone();
+        again.set_query(None);
+        page = person.open(again.as_str()).await;
     }
     page
 }

@@ -12,6 +12,11 @@ pub(crate) fn to_journey(token: &Private) -> Response {
     Redirect::to(&format!("/journey/{}/progress", token.expose())).into_response()
 }
 
+/// Back to the journey, which need not have the bank asked again at once.
+pub(crate) fn to_journey_having_asked(token: &Private) -> Response {
+    Redirect::to(&format!("/journey/{}/progress?asked=yes", token.expose())).into_response()
+}
+
 /// On to the bank's page, where its second step waits.
 pub(crate) fn to_bank(page: &Url) -> Response {
     Redirect::to(page.as_str()).into_response()

@@ -73,6 +73,6 @@ pub(crate) async fn resume(
     };
     Ok(match bank {
         Some(bank) => pages::to_bank(&bank),
-        None => pages::to_journey(&resumed.journey),
+        None => pages::to_journey_having_asked(&resumed.journey),
     })
 }

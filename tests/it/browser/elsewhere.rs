@@ -5,7 +5,6 @@ use super::window::{DESKTOP, PHONE, Window};
 use crate::person::Person;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the driver stands still on the phone; the short link itself is proven in `attacks`"]
 async fn begun_on_a_desktop_the_journey_ends_on_a_phone() {
     let Some(desktop) = Window::open(DESKTOP, "fr", "elsewhere").await else {
         return;

@@ -318,7 +318,7 @@ fn capabilities(
         chrome.add_arg(argument).unwrap();
     }
     let screen = json!({"width": look.width, "height": look.height,
-        "pixelRatio": look.density, "mobile": look.width < 600, "touch": look.width < 600});
+        "pixelRatio": look.density, "mobile": false, "touch": false});
     let emulation = json!({"deviceMetrics": screen});
     chrome
         .add_experimental_option("mobileEmulation", emulation)

@@ -25,10 +25,13 @@ const USUAL: SignedDuration = SignedDuration::from_secs(60);
 const HELD_BACK: Duration = Duration::from_secs(4);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
-/// Whether the person stopped the page from looking again by itself.
+/// How the person comes to look.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Looking {
+    /// They stopped the page from looking again by itself.
     still: Option<String>,
+    /// The callback has just asked the bank.
+    asked: Option<String>,
 }
 
 pub(crate) async fn show(
@@ -56,7 +59,11 @@ pub(crate) async fn show(
         Standing::AtBank(since) => wait(Wait::for_the_bank(since)).await?,
         Standing::Working(steps, since) => wait(Wait::for_us(steps, since)).await?,
         Standing::ToConfirm => consent_start.confirm_page(&journey),
-        Standing::Stopped(attempt) => carried_on(&journey, &attempt),
+        // The callback has just asked the bank, which has not decided: the page waits like the person.
+        Standing::Stopped(_, since) if looking.asked.is_some() => {
+            wait(Wait::for_the_bank(since)).await?
+        }
+        Standing::Stopped(attempt, _) => carried_on(&journey, &attempt),
         Standing::Over(ending, again) => consent_start.ending(&journey, ending, again),
     })
 }

@@ -36,8 +36,9 @@ pub(super) enum Standing {
     Working(Steps, Timestamp),
     /// The bank answered in another browser; this is the one that left for it.
     ToConfirm,
-    /// A return stopped after its exchange: the callback carries it on.
-    Stopped(Authorisation),
+    /// A return stopped after its exchange, or the bank had not decided yet: the callback carries it
+    /// on. With the moment it came back.
+    Stopped(Authorisation, Timestamp),
     /// It ended, with the step that starts again where that makes sense.
     Over(Ending, Option<Step>),
 }
@@ -136,7 +137,7 @@ impl ConsentStart {
         let waited = now.duration_since(claimed_at);
         let exchanged = self.store.exchanged(state, now).await.map_err(refused)?;
         Ok(match exchanged {
-            Some(_) if waited >= BETWEEN_ASKING => Standing::Stopped(attempt),
+            Some(_) if waited >= BETWEEN_ASKING => Standing::Stopped(attempt, claimed_at),
             None if waited >= CUT_OFF => Standing::Over(Ending::Interrupted, Some(Step::Bank)),
             _ => Standing::Working(waiting_for_bank(), claimed_at),
         })

@@ -120,6 +120,9 @@ impl Progress {
         };
         let title = words.fill(title, &[("bank", &self.bank_name)]);
         let shell = Shell::new(self.locale, &title).branded(&self.brand);
-        page(&shell.refreshing(self.refreshes), &view)
+        page(
+            &shell.refreshing(self.refreshes.then_some(self.refreshing_at.as_str())),
+            &view,
+        )
     }
 }

@@ -132,7 +132,7 @@ pub struct Shell<'a> {
     locale: Locale,
     title: &'a str,
     brand: Option<&'a Brand>,
-    refreshes: bool,
+    refreshes: Option<&'a str>,
 }
 
 impl<'a> Shell<'a> {
@@ -143,7 +143,7 @@ impl<'a> Shell<'a> {
             locale,
             title,
             brand: None,
-            refreshes: false,
+            refreshes: None,
         }
     }
 
@@ -156,10 +156,13 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Loads itself again after [`REFRESH_SECONDS`], where `refreshes`: for a page that waits.
+    /// Leads to a path of ours after [`REFRESH_SECONDS`]: for a page that waits.
     #[must_use]
-    pub fn refreshing(self, refreshes: bool) -> Self {
-        Self { refreshes, ..self }
+    pub fn refreshing(self, to: Option<&'a str>) -> Self {
+        Self {
+            refreshes: to,
+            ..self
+        }
     }
 }
 
@@ -200,9 +203,11 @@ pub fn page(shell: &Shell<'_>, content: &impl Template) -> Response {
         Ok(html) => (headers, html).into_response(),
         Err(cause) => return Problem::internal(&cause).into_response(),
     };
-    if shell.refreshes {
-        let seconds = HeaderValue::from(u16::from(REFRESH_SECONDS));
-        response.headers_mut().insert(REFRESH, seconds);
+    let refresh = shell
+        .refreshes
+        .map(|to| format!("{REFRESH_SECONDS}; url={to}"));
+    if let Some(Ok(refresh)) = refresh.as_deref().map(HeaderValue::from_str) {
+        response.headers_mut().insert(REFRESH, refresh);
     }
     response
 }
