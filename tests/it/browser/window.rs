@@ -278,8 +278,20 @@ impl Window {
     async fn picture(&self) -> Vec<u8> {
         let whole = json!({"format": "png", "captureBeyondViewport": true});
         let tools = self.driver.cdp();
-        let answer = tools.send_raw("Page.captureScreenshot", whole);
-        let answer = answer.await.expect("a picture");
+        let mut answer = tools
+            .send_raw("Page.captureScreenshot", whole.clone())
+            .await;
+        // A page that has only just come may not have its size yet.
+        for _ in 0..20 {
+            if answer.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            answer = tools
+                .send_raw("Page.captureScreenshot", whole.clone())
+                .await;
+        }
+        let answer = answer.expect("a picture");
         let engine = base64::engine::general_purpose::STANDARD;
         engine.decode(answer["data"].as_str().unwrap()).unwrap()
     }
