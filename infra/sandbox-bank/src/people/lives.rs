@@ -945,7 +945,8 @@ mod tests {
                 last <= OPENED && last >= OPENED.checked_sub(6.days()).unwrap(),
                 "{last}"
             );
-            assert!(current.booked.len() > 400, "{}", current.booked.len());
+            // Who pays by deferred card has fewer lines here and the rest on the cards.
+            assert!(current.booked.len() > 300, "{}", current.booked.len());
         }
     }
 
@@ -955,7 +956,7 @@ mod tests {
             for household in all() {
                 for account in household.accounts(seed, OPENED, OPENED) {
                     let euros = account.booked_balance.minor / 100;
-                    let plausible = (-3_000..40_000).contains(&euros);
+                    let plausible = (-3_000..100_000).contains(&euros);
                     assert!(plausible, "{seed} {} {euros}", household.login);
                 }
             }

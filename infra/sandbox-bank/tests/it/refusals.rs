@@ -232,7 +232,9 @@ async fn only_the_opened_accounts_are_there() {
         (unknown.status.as_u16(), unknown.code().as_str()),
         (404, "RESOURCE_UNKNOWN")
     );
-    let nowhere = bank.call("GET", "/v1/card-accounts", &headers, "").await;
+    let nowhere = bank
+        .call("GET", "/v1/funds-confirmations", &headers, "")
+        .await;
     assert_eq!(nowhere.code(), "RESOURCE_UNKNOWN");
 }
 
