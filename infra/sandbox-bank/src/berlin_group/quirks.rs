@@ -211,7 +211,11 @@ pub(crate) fn bend_account(
             }
         }
         Quirk::Q42 => {
-            document.insert("iban".to_owned(), json!("374500XXXXXX007"));
+            let masked = match kind {
+                LedgerAccountKind::Savings => "374500XXXXXX015",
+                _ => "374500XXXXXX007",
+            };
+            document.insert("iban".to_owned(), json!(masked));
         }
         Quirk::Q46 => {
             if let Some(Value::Array(balances)) = document.get_mut("balances") {
