@@ -22,6 +22,9 @@ pub fn function(environment: &Environment) -> Result<Function, StartError> {
         sandbox_bank_url: environment.optional_parsed::<Url>("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: None,
         aggregator: environment.optional_parsed("AGGREGATOR")?,
+        onboarded: environment
+            .optional_parsed("ONBOARDED_BANKS")?
+            .unwrap_or_default(),
         aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         // The directory is read, no bank is called.

@@ -46,6 +46,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         aggregator: environment.optional_parsed("AGGREGATOR")?,
+        onboarded: environment
+            .optional_parsed("ONBOARDED_BANKS")?
+            .unwrap_or_default(),
         aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,

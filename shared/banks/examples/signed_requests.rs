@@ -19,7 +19,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use passerelle_banks::{
-    Access, AispCertificates, AuthorisationRequest, BankSettings, Banks, Connector, OpenToken,
+    Access, AispCertificates, AuthorisationRequest, BankSettings, Banks, Connector, Onboarded,
+    OpenToken,
 };
 use passerelle_domain::Date;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
@@ -99,6 +100,7 @@ fn connector(base: &Url, institution: &str, pem: &str) -> Arc<dyn Connector> {
         sandbox_bank_authority: None,
         aggregator: None,
         aggregator_secret: None,
+        onboarded: Onboarded::default(),
         client_id: "PSDFR-ACPR-12345".to_owned(),
         certificates: AispCertificates {
             qseal: Some("the file".to_owned()),

@@ -16,6 +16,7 @@ use crate::directory::hosts::HostTemplate;
 pub use crate::directory::hosts::Hosts;
 use crate::directory::search::{SearchableEntry, fold};
 use crate::error::BankError;
+use crate::onboarding::Onboarded;
 
 /// The directory's rows, compiled in: a bank is data, reviewed like code.
 const INSTITUTIONS: &str = include_str!("institutions.toml");
@@ -153,6 +154,12 @@ pub struct DirectoryEntry {
     /// What the aggregator calls it; without it the person chooses the bank on the aggregator's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aggregator_id: Option<String>,
+    /// Who we are to this bank, where it is not the identifier of our certificates.
+    #[serde(skip)]
+    pub(crate) client_id: Option<String>,
+    /// How its authorisation server names itself, where it said so when it registered us.
+    #[serde(skip)]
+    pub(crate) issuer: Option<String>,
     /// Whether it is the sandbox's and not a real bank.
     #[serde(default)]
     pub sandbox: bool,
@@ -187,20 +194,26 @@ impl Directory {
     /// # Errors
     /// [`BankError::Directory`] when the compiled-in directory is damaged.
     pub fn of_every_bank() -> Result<Self, BankError> {
-        Self::compiled(true, false)
+        Self::compiled(true, false, &Onboarded::default())
     }
 
-    /// Reads the compiled-in rows; those of the sandbox only where one runs. With an aggregator the
-    /// banks it reads can be reached, unless they are reached by their own interface.
-    pub(crate) fn compiled(with_sandbox: bool, with_aggregator: bool) -> Result<Self, BankError> {
+    /// Reads the compiled-in rows; those of the sandbox only where one runs. Banks we are registered
+    /// with are reached by their own interface; with an aggregator, those it reads as well.
+    pub(crate) fn compiled(
+        with_sandbox: bool,
+        with_aggregator: bool,
+        onboarded: &Onboarded,
+    ) -> Result<Self, BankError> {
         let rows: Rows = toml::from_str(INSTITUTIONS)
             .map_err(|error| BankError::Directory(error.message().to_owned()))?;
         let mut entries = Vec::new();
+        let mut found = BTreeSet::new();
         for mut entry in rows.institution {
             if entry.sandbox && !with_sandbox {
                 continue;
             }
             entry.hosts = hosts::of(&entry, &rows.host)?;
+            found.extend(onboarded.open(&mut entry)?.map(str::to_owned));
             let is_read = with_aggregator && rows.aggregator.groups.contains(&entry.group);
             if is_read && !entry.reachable.is_ready() {
                 entry.reachable = Reachability::Ready {
@@ -209,6 +222,7 @@ impl Directory {
             }
             entries.push(SearchableEntry::new(entry));
         }
+        onboarded.all_found(&found)?;
         let market = rows.market;
         Ok(Self { entries, market })
     }
@@ -227,6 +241,14 @@ impl Directory {
 
     pub(crate) fn sandboxes(&self) -> impl Iterator<Item = &DirectoryEntry> {
         self.entries().filter(|entry| entry.sandbox)
+    }
+
+    /// Real banks we are registered with.
+    pub(crate) fn onboarded(&self) -> impl Iterator<Item = &DirectoryEntry> {
+        let through = Through::Bank;
+        self.entries()
+            .filter(|entry| !entry.sandbox)
+            .filter(move |entry| entry.reachable == Reachability::Ready { through })
     }
 
     pub(crate) fn aggregated(&self) -> impl Iterator<Item = &DirectoryEntry> {

@@ -62,6 +62,14 @@ pub enum BankError {
     /// A setting cannot be used.
     #[error("bank settings: {0}")]
     Settings(&'static str),
+    /// What is said of a bank we are registered with cannot be used.
+    #[error("onboarded banks: {bank}: {what}")]
+    Onboarding {
+        /// The bank or group, as the setting names it.
+        bank: String,
+        /// What is missing or wrong.
+        what: String,
+    },
     /// The compiled-in directory cannot be read.
     #[error("the institution directory is damaged: {0}")]
     Directory(String),
@@ -197,6 +205,7 @@ impl BankError {
             | Self::Certificate { .. }
             | Self::UntrustedBank
             | Self::NeedsOnboarding { .. }
+            | Self::Onboarding { .. }
             | Self::Settings(_)
             | Self::Directory(_)
             | Self::Client(_)

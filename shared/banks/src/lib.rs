@@ -12,9 +12,11 @@ mod foreign;
 mod fuzzing;
 mod history;
 mod identity;
+mod interface;
 mod link_memory;
 mod links;
 mod oauth;
+mod onboarding;
 mod pages;
 mod powens;
 mod presence;
@@ -41,12 +43,14 @@ pub use crate::directory::{
 };
 pub use crate::error::{BankCode, BankError};
 pub use crate::identity::{AispCertificates, CertificateKind, Clock};
+pub use crate::onboarding::Onboarded;
 pub use crate::secrets::{AttemptSecrets, OpenToken};
 
 use crate::aggregator::AggregatorAccess;
 use crate::bank_http::BankHttp;
 use crate::berlin_group::BerlinGroup;
 use crate::identity::Identity;
+use crate::interface::Interface;
 use crate::links::BankAddress;
 use crate::powens::Powens;
 use crate::signing::SignatureProfile;
@@ -65,6 +69,8 @@ pub struct BankSettings {
     pub aggregator: Option<Aggregator>,
     /// The name its client secret is kept under, where codes are exchanged.
     pub aggregator_secret: Option<String>,
+    /// The banks we are registered with, each reached by its own interface.
+    pub onboarded: Onboarded,
     /// The identity banks know us by: the organisation identifier of the PSD2 certificates
     /// (`PSDFR-ACPR-…`), which is also the OAuth `client_id`.
     pub client_id: String,
@@ -89,26 +95,36 @@ impl Banks {
         let directory = Directory::compiled(
             settings.sandbox_bank_url.is_some(),
             settings.aggregator.is_some(),
+            &settings.onboarded,
         )?;
         let access = settings.aggregator.map(|aggregator| {
             let holder = &settings.certificates.holder;
             AggregatorAccess::new(&aggregator, settings.aggregator_secret, holder)
         });
         let access = access.transpose()?;
-        let identity = Identity::new(settings.certificates, settings.sandbox_bank_authority);
-        let http = BankHttp::new(identity);
+        let public = BankHttp::new(Identity::new(settings.certificates.clone(), None));
+        // The sandbox's own authority is trusted there and nowhere else.
+        let sandbox = match settings.sandbox_bank_authority {
+            Some(authority) => BankHttp::new(Identity::new(settings.certificates, Some(authority))),
+            None => public.clone(),
+        };
         let mut connectors: BTreeMap<InstitutionId, Arc<dyn Connector>> = BTreeMap::new();
         if let Some(base) = settings.sandbox_bank_url {
             for entry in directory.sandboxes() {
-                let connector = speak(entry, &base, &settings.client_id, &http)?;
+                let connector = speak_at_the_sandbox(entry, &base, &settings.client_id, &sandbox)?;
                 connectors.insert(entry.institution.id.clone(), connector);
             }
         }
         if let Some(access) = &access {
             for entry in directory.aggregated() {
-                let connector = Powens::new(access, entry.aggregator_id.as_deref(), &http)?;
+                let connector = Powens::new(access, entry.aggregator_id.as_deref(), &public)?;
                 connectors.insert(entry.institution.id.clone(), Arc::new(connector));
             }
+        }
+        for entry in directory.onboarded() {
+            let interface = registered(entry, &settings.client_id)?;
+            let connector = speak(entry, interface, &public)?;
+            connectors.insert(entry.institution.id.clone(), connector);
         }
         Ok(Self {
             directory: Arc::new(directory),
@@ -143,35 +159,74 @@ impl Banks {
 /// The connector of a bank's dialect.
 fn speak(
     entry: &DirectoryEntry,
-    base: &Url,
-    client_id: &str,
+    interface: Interface,
     http: &BankHttp,
 ) -> Result<Arc<dyn Connector>, BankError> {
     let profile = entry.signature.as_deref().map(SignatureProfile::named);
     let http = &http.signed_as(profile.transpose()?);
-    let base = form_of_the_sandbox(entry, base)?;
     match entry.standard {
-        Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, &base, client_id, http)?)),
-        Standard::Stet => Ok(Arc::new(Stet::new(entry, &base, client_id, http)?)),
-        Standard::Powens => {
-            let access = AggregatorAccess::of_sandbox(&base, client_id)?;
-            Ok(Arc::new(Powens::new(
-                &access,
-                entry.aggregator_id.as_deref(),
-                http,
-            )?))
-        }
+        Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, interface, http))),
+        Standard::Stet => Ok(Arc::new(Stet::new(entry, interface, http)?)),
+        Standard::Powens => Err(BankError::Settings(
+            "an aggregator is no bank we can be registered with",
+        )),
         Standard::Unconfirmed => Err(BankError::Settings(
             "a bank whose standard is not confirmed cannot be reached",
         )),
     }
 }
 
+/// The interface of a bank that registered us.
+fn registered(entry: &DirectoryEntry, client_id: &str) -> Result<Interface, BankError> {
+    let Some(hosts) = &entry.hosts else {
+        return Err(BankError::NeedsOnboarding {
+            institution: entry.institution.id.clone(),
+        });
+    };
+    Ok(Interface {
+        authorisation: hosts.authorisation.clone(),
+        token: hosts.token.clone(),
+        issuer: entry.issuer.clone(),
+        ..Interface::at(&hosts.api, entry.client_id.as_deref().unwrap_or(client_id))?
+    })
+}
+
 /// The sandbox is many banks: each form of it has an address below its own.
-fn form_of_the_sandbox(entry: &DirectoryEntry, base: &Url) -> Result<Url, BankError> {
+fn speak_at_the_sandbox(
+    entry: &DirectoryEntry,
+    base: &Url,
+    client_id: &str,
+    http: &BankHttp,
+) -> Result<Arc<dyn Connector>, BankError> {
     let address = BankAddress::new(base)?;
-    Ok(match &entry.sandbox_path {
+    let base = match &entry.sandbox_path {
         Some(path) => address.path(&[path]),
         None => address.base().clone(),
+    };
+    let interface = match entry.standard {
+        Standard::Powens => {
+            let access = AggregatorAccess::of_sandbox(&base, client_id)?;
+            let id = entry.aggregator_id.as_deref();
+            return Ok(Arc::new(Powens::new(&access, id, http)?));
+        }
+        Standard::Stet => stet_of_the_sandbox(entry, &BankAddress::new(&base)?, client_id)?,
+        Standard::BerlinGroup | Standard::Unconfirmed => Interface::at(&base, client_id)?,
+    };
+    speak(entry, interface, http)
+}
+
+/// The sandbox speaks STET below its version, authorisation server included.
+fn stet_of_the_sandbox(
+    entry: &DirectoryEntry,
+    base: &BankAddress,
+    client_id: &str,
+) -> Result<Interface, BankError> {
+    let version = format!("v{}", entry.version);
+    let below = |name: &str| base.path(&["stet", &version, name]);
+    Ok(Interface {
+        authorisation: Some(below("authorize")),
+        token: Some(below("token")),
+        issuer: Some(base.path(&["stet", ""]).into()),
+        ..Interface::at(&base.path(&["stet", &version]), client_id)?
     })
 }

@@ -47,6 +47,13 @@ impl BankAddress {
         &self.base
     }
 
+    /// The address one step above, where links that name the version themselves begin.
+    pub(crate) fn parent(&self) -> Result<Self, BankError> {
+        let above = self.base.join("../");
+        let above = above.map_err(|_| BankError::Settings("a bank's address has no parent"))?;
+        Self::new(&above)
+    }
+
     /// An address below the base; each segment is escaped.
     pub(crate) fn path(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();

@@ -36,15 +36,20 @@ impl BerlinGroup {
         &self,
         request: &AuthorisationRequest,
     ) -> Result<StartedAuthorisation, BankError> {
-        let metadata = self.address.path(&oauth::WELL_KNOWN);
-        let server = self.described(&metadata, request).await?;
+        let server = match self.registered_server() {
+            Some(server) => server,
+            None => {
+                let metadata = self.interface.api.path(&oauth::WELL_KNOWN);
+                self.described(&metadata, request).await?
+            }
+        };
         let return_to = self.return_address(request);
         Ok(to_server(
             server,
             "AIS",
             None,
             return_to,
-            &self.client_id,
+            &self.interface.client_id,
             request,
         ))
     }
@@ -78,7 +83,7 @@ impl BerlinGroup {
         match step {
             Some(ScaStep::OAuth(link)) => self.to_authorisation_server(opening, link).await,
             Some(ScaStep::Redirect { page, confirmation }) => {
-                let page = self.address.resolve(self.address.base(), page)?;
+                let page = self.interface.page(page)?;
                 self.to_page(opening, page, confirmation)
             }
             Some(ScaStep::Decoupled { message }) => Ok(StartedAuthorisation {
@@ -111,7 +116,7 @@ impl BerlinGroup {
         if self.capabilities.explicit_start {
             headers.insert(EXPLICIT_PREFERRED, HeaderValue::from_static("true"));
         }
-        let url = self.address.path(&["v1", "consents"]);
+        let url = self.interface.api.path(&["v1", "consents"]);
         let answer = self
             .post("consent creation", url, headers, body, &request.correlation)
             .await?;
@@ -129,7 +134,10 @@ impl BerlinGroup {
         opening: &Opening<'_>,
         link: &str,
     ) -> Result<ScaOffer, BankError> {
-        let url = self.address.resolve(self.address.base(), link)?;
+        let url = self
+            .interface
+            .api
+            .resolve(self.interface.api.base(), link)?;
         let headers = self.opening_headers(opening.request, opening.token)?;
         let answer = self
             .post(
@@ -153,22 +161,26 @@ impl BerlinGroup {
         opening: Opening<'_>,
         link: &str,
     ) -> Result<StartedAuthorisation, BankError> {
-        let link = self.address.resolve(self.address.base(), link)?;
-        let server = match &self.token_path {
+        let server = match (self.registered_server(), &self.token_path) {
+            (Some(server), _) => server,
             // The link is no description but the page itself (Q48).
-            Some(path) => AuthorisationServer {
+            (None, Some(path)) => AuthorisationServer {
                 issuer: self
-                    .address
+                    .interface
+                    .api
                     .base()
                     .as_str()
                     .trim_end_matches('/')
                     .to_owned(),
-                authorization_endpoint: link,
-                token_endpoint: self.address.resolve(self.address.base(), path)?,
+                authorization_endpoint: self.own(link)?,
+                token_endpoint: self
+                    .interface
+                    .api
+                    .resolve(self.interface.api.base(), path)?,
                 authorization_response_iss_parameter_supported: false,
                 code_challenge_methods_supported: None,
             },
-            None => self.described(&link, opening.request).await?,
+            (None, None) => self.described(&self.own(link)?, opening.request).await?,
         };
         let scope = format!("AIS:{}", opening.consent_id);
         let return_to = self.return_address(opening.request);
@@ -178,7 +190,7 @@ impl BerlinGroup {
             &scope,
             consent_id,
             return_to,
-            &self.client_id,
+            &self.interface.client_id,
             request,
         ))
     }
@@ -195,7 +207,7 @@ impl BerlinGroup {
             ));
         }
         let confirmation = confirmation
-            .map(|href| self.address.resolve(self.address.base(), href))
+            .map(|href| self.interface.api.resolve(self.interface.api.base(), href))
             .transpose()?;
         Ok(StartedAuthorisation {
             way: WayToBank {
@@ -204,6 +216,26 @@ impl BerlinGroup {
             },
             secrets: opening.approval(confirmation),
         })
+    }
+
+    /// The authorisation server the bank named when it registered us: no link of an answer comes
+    /// before that.
+    fn registered_server(&self) -> Option<AuthorisationServer> {
+        let interface = &self.interface;
+        let page = interface.authorisation.clone()?;
+        let issuer = interface.issuer.clone();
+        Some(AuthorisationServer {
+            issuer: issuer.unwrap_or_else(|| page.origin().ascii_serialization()),
+            authorization_endpoint: page,
+            token_endpoint: interface.token.clone()?,
+            authorization_response_iss_parameter_supported: interface.issuer.is_some(),
+            code_challenge_methods_supported: None,
+        })
+    }
+
+    fn own(&self, link: &str) -> Result<Url, BankError> {
+        let api = &self.interface.api;
+        api.resolve(api.base(), link)
     }
 
     async fn described(
@@ -241,7 +273,7 @@ impl BerlinGroup {
         code: &Private,
         correlation: &CorrelationId,
     ) -> Result<(), BankError> {
-        self.address.own(address)?;
+        self.interface.api.own(address)?;
         let mut headers = json_headers();
         if let Some(token) = &approval.token {
             presence::authorise(&mut headers, token)?;

@@ -37,8 +37,8 @@ use crate::connector::{
 };
 use crate::directory::{Capabilities, DirectoryEntry, Quirks};
 use crate::error::BankError;
+use crate::interface::Interface;
 use crate::link_memory::LinkMemory;
-use crate::links::BankAddress;
 use crate::oauth;
 use crate::presence;
 use crate::secrets::{AttemptSecrets, Awaited, OpenToken};
@@ -48,8 +48,7 @@ use wire::consents::ConsentInformation;
 #[derive(Debug)]
 pub(crate) struct BerlinGroup {
     http: BankHttp,
-    address: BankAddress,
-    client_id: String,
+    interface: Interface,
     capabilities: Capabilities,
     quirks: Quirks,
     /// Below the base, where tokens are given; told by the row where no metadata is (Q48).
@@ -61,25 +60,16 @@ pub(crate) struct BerlinGroup {
 
 impl BerlinGroup {
     /// A connector for one institution.
-    ///
-    /// # Errors
-    /// [`BankError::Settings`] when the base address cannot carry a bank.
-    pub(crate) fn new(
-        entry: &DirectoryEntry,
-        base: &Url,
-        client_id: &str,
-        http: &BankHttp,
-    ) -> Result<Self, BankError> {
-        Ok(Self {
+    pub(crate) fn new(entry: &DirectoryEntry, interface: Interface, http: &BankHttp) -> Self {
+        Self {
             http: http.clone(),
-            address: BankAddress::new(base)?,
-            client_id: client_id.to_owned(),
+            interface,
             capabilities: entry.capabilities,
             quirks: entry.quirks,
             token_path: entry.token_path.clone(),
             seen: LinkMemory::default(),
             unattended_per_day: entry.institution.unattended_per_day,
-        })
+        }
     }
 
     /// The headers of a read: token, consent, and the person when they are there.
@@ -134,8 +124,8 @@ impl Connector for BerlinGroup {
     ) -> Result<OpenToken, BankError> {
         match &secrets.awaited {
             Awaited::Code(flow) => {
-                self.address.own(&flow.token_endpoint)?;
-                let (http, client_id) = (&self.http, &self.client_id);
+                self.interface.takes_tokens(&flow.token_endpoint)?;
+                let (http, client_id) = (&self.http, &self.interface.client_id);
                 oauth::exchange_code(http, client_id, secrets, code, issuer, correlation, now).await
             }
             Awaited::Approval(approval) => {
@@ -158,7 +148,7 @@ impl Connector for BerlinGroup {
         let Some(consent_id) = &access.token.bank_consent_id else {
             return Ok(BankConsent::NotAsked);
         };
-        let url = self.address.path(&["v1", "consents", consent_id]);
+        let url = self.interface.api.path(&["v1", "consents", consent_id]);
         let answer = self.read("consent status", url, access).await?;
         match answer.status {
             StatusCode::OK => {
@@ -179,8 +169,15 @@ impl Connector for BerlinGroup {
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(token.renewal()?.0)?;
-        oauth::refresh(&self.http, &self.client_id, token, correlation, now).await
+        self.interface.takes_tokens(token.renewal()?.0)?;
+        oauth::refresh(
+            &self.http,
+            &self.interface.client_id,
+            token,
+            correlation,
+            now,
+        )
+        .await
     }
 
     async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
@@ -205,7 +202,8 @@ impl Connector for BerlinGroup {
                 name: "consent end",
                 method: Method::DELETE,
                 url: self
-                    .address
+                    .interface
+                    .api
                     .path(&["v1", "consents", access.token.consent_id()?]),
                 headers: Self::headers(access)?,
                 body: None,

@@ -100,7 +100,7 @@ impl BerlinGroup {
         access: &Access<'_>,
     ) -> Result<Option<List>, BankError> {
         let nonsense = "the account list cannot be read";
-        let bare = self.address.path(&["v1", family.path()]);
+        let bare = self.interface.api.path(&["v1", family.path()]);
         let mut with_balances = bare.clone();
         with_balances.set_query(Some("withBalance=true"));
         let listed = self
@@ -180,7 +180,9 @@ impl BerlinGroup {
     }
 
     fn resource(&self, family: Family, account: &ResourceId) -> Url {
-        self.address.path(&["v1", family.path(), account.as_str()])
+        self.interface
+            .api
+            .path(&["v1", family.path(), account.as_str()])
     }
 
     /// Booked and pending lines, or booked ones alone where the bank has no pending (Q26).
@@ -225,7 +227,7 @@ impl BerlinGroup {
         asked: &Asked<'_>,
         first: Url,
     ) -> Result<Vec<FetchedTransaction>, BankError> {
-        let mut pages = Pages::from(&self.address, first);
+        let mut pages = Pages::from(&self.interface.api, first);
         let mut lines = Vec::new();
         while let Some(url) = pages.turn()? {
             let nonsense = "a page of transactions cannot be read";

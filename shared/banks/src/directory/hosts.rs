@@ -18,6 +18,8 @@ pub(crate) struct HostTemplate {
     api: String,
     #[serde(default)]
     authorisation: Option<String>,
+    #[serde(default)]
+    token: Option<String>,
     source: String,
 }
 
@@ -29,6 +31,9 @@ pub struct Hosts {
     /// The page people authorise on, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<Url>,
+    /// Where codes are exchanged, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Url>,
     /// Where that was read.
     pub source: String,
 }
@@ -60,6 +65,7 @@ pub(crate) fn of(
     Ok(Some(Hosts {
         api: filled(&template.api)?,
         authorisation: template.authorisation.as_deref().map(filled).transpose()?,
+        token: template.token.as_deref().map(filled).transpose()?,
         source: template.source.clone(),
     }))
 }

@@ -11,7 +11,7 @@ use super::*;
 /// Read once: the rows do not change, and reading them is slow without optimisation.
 fn directory() -> &'static Directory {
     static DIRECTORY: LazyLock<Directory> =
-        LazyLock::new(|| Directory::compiled(true, false).unwrap());
+        LazyLock::new(|| Directory::compiled(true, false, &Onboarded::default()).unwrap());
     &DIRECTORY
 }
 
@@ -169,11 +169,15 @@ fn host_templates_are_filled_in_and_each_is_used_with_its_source() {
 
 #[test]
 fn what_is_listed_covers_98_percent_and_an_aggregator_reaches_it() {
-    let alone = Directory::compiled(false, false).unwrap().coverage();
+    let alone = Directory::compiled(false, false, &Onboarded::default())
+        .unwrap()
+        .coverage();
     assert!(alone.listed_percent >= 98.0, "{}", alone.listed_percent);
     assert_eq!(alone.reachable_percent, 0.0);
     assert_eq!(alone.needs_onboarding_percent, alone.listed_percent);
-    let helped = Directory::compiled(false, true).unwrap().coverage();
+    let helped = Directory::compiled(false, true, &Onboarded::default())
+        .unwrap()
+        .coverage();
     assert!(
         helped.reachable_percent >= 98.0,
         "{}",
@@ -210,7 +214,7 @@ fn figures_and_the_aggregator_speak_of_groups_that_are_listed() {
 
 #[test]
 fn an_aggregator_takes_nothing_from_a_bank_that_is_reached_directly() {
-    let directory = Directory::compiled(true, true).unwrap();
+    let directory = Directory::compiled(true, true, &Onboarded::default()).unwrap();
     for entry in directory.sandboxes() {
         let through = Through::Bank;
         assert_eq!(entry.reachable, Reachability::Ready { through });
@@ -294,7 +298,7 @@ fn an_empty_query_lists_what_can_be_reached_first() {
 
 #[test]
 fn the_sandbox_is_listed_only_where_it_runs() {
-    let directory = Directory::compiled(false, false).unwrap();
+    let directory = Directory::compiled(false, false, &Onboarded::default()).unwrap();
     assert!(directory.entries().all(|entry| !entry.sandbox));
     assert!(directory.search("sandbox", 5).is_empty());
 }

@@ -33,6 +33,7 @@ use crate::connector::{
 use crate::directory::{Capabilities, DirectoryEntry};
 use crate::error::BankError;
 use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
+use crate::interface::Interface;
 use crate::link_memory::LinkMemory;
 use crate::links::BankAddress;
 use crate::oauth;
@@ -51,9 +52,12 @@ const HAL: HeaderValue = HeaderValue::from_static("application/hal+json; charset
 #[derive(Debug)]
 pub(crate) struct Stet {
     http: BankHttp,
+    interface: Interface,
+    /// What links are relative to: the address above the version's.
     address: BankAddress,
+    authorisation: Url,
+    token: Url,
     version: Version,
-    client_id: String,
     capabilities: Capabilities,
     links: LinkMemory,
 }
@@ -68,13 +72,6 @@ enum Version {
 }
 
 impl Version {
-    fn path(self) -> &'static str {
-        match self {
-            Self::V14 => "v1.4",
-            Self::V16 => "v1.6",
-        }
-    }
-
     fn filter(self, day: Date) -> String {
         match self {
             Self::V14 => bank_day::start_of_day(day),
@@ -84,16 +81,22 @@ impl Version {
 }
 
 impl Stet {
-    /// A connector for one institution, whose interface lives at `stet/{version}` below the base.
+    /// A connector for one institution.
     ///
     /// # Errors
-    /// [`BankError::Settings`] when the base address or the version cannot be used.
+    /// [`BankError::Settings`] when an address is missing or the version is not known.
     pub(crate) fn new(
         entry: &DirectoryEntry,
-        base: &Url,
-        client_id: &str,
+        interface: Interface,
         http: &BankHttp,
     ) -> Result<Self, BankError> {
+        let missing =
+            BankError::Settings("STET describes no authorisation server: it must be told");
+        let (Some(authorisation), Some(token)) =
+            (interface.authorisation.clone(), interface.token.clone())
+        else {
+            return Err(missing);
+        };
         let version = match entry.version.as_str() {
             "1.4" => Version::V14,
             "1.6" => Version::V16,
@@ -101,20 +104,24 @@ impl Stet {
         };
         Ok(Self {
             http: http.clone(),
-            address: BankAddress::new(&BankAddress::new(base)?.path(&["stet"]))?,
+            address: interface.api.parent()?,
+            interface,
+            authorisation,
+            token,
             version,
-            client_id: client_id.to_owned(),
             capabilities: entry.capabilities,
             links: LinkMemory::default(),
         })
     }
 
+    /// How the authorisation server names itself, where it does.
+    fn issuer(&self) -> String {
+        let told = self.interface.issuer.clone();
+        told.unwrap_or_else(|| self.authorisation.origin().ascii_serialization())
+    }
+
     fn endpoint(&self, segments: &[&str]) -> Url {
-        let whole: Vec<&str> = [self.version.path()]
-            .into_iter()
-            .chain(segments.iter().copied())
-            .collect();
-        self.address.path(&whole)
+        self.interface.api.path(segments)
     }
 
     async fn call(
@@ -265,12 +272,11 @@ impl Connector for Stet {
         } else {
             "aisp"
         };
-        let page = self.endpoint(&["authorize"]);
         Ok(StartedAuthorisation {
             way: WayToBank {
                 href: oauth::authorisation_page(
-                    &page,
-                    &self.client_id,
+                    &self.authorisation,
+                    &self.interface.client_id,
                     scope,
                     &request.redirect_uri,
                     request,
@@ -282,8 +288,8 @@ impl Connector for Stet {
                 awaited: Awaited::Code(CodeFlow {
                     code_verifier: request.code_verifier.expose().into(),
                     redirect_uri: request.redirect_uri.clone(),
-                    token_endpoint: self.endpoint(&["token"]),
-                    issuer: self.address.base().to_string(),
+                    token_endpoint: self.token.clone(),
+                    issuer: self.issuer(),
                     issuer_required: false,
                 }),
             },
@@ -298,10 +304,11 @@ impl Connector for Stet {
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(&secrets.code_flow()?.token_endpoint)?;
+        self.interface
+            .takes_tokens(&secrets.code_flow()?.token_endpoint)?;
         oauth::exchange_code(
             &self.http,
-            &self.client_id,
+            &self.interface.client_id,
             secrets,
             code,
             issuer,
@@ -352,8 +359,15 @@ impl Connector for Stet {
         correlation: &CorrelationId,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
-        self.address.own(token.renewal()?.0)?;
-        oauth::refresh(&self.http, &self.client_id, token, correlation, now).await
+        self.interface.takes_tokens(token.renewal()?.0)?;
+        oauth::refresh(
+            &self.http,
+            &self.interface.client_id,
+            token,
+            correlation,
+            now,
+        )
+        .await
     }
 
     async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
@@ -420,11 +434,14 @@ impl Connector for Stet {
     }
 
     async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError> {
-        let endpoint = self.endpoint(&["revoke"]);
+        let endpoint = self
+            .token
+            .join("revoke")
+            .map_err(|_| BankError::Settings("there is no address beside the token endpoint"))?;
         oauth::revoke(
             &self.http,
             &endpoint,
-            &self.client_id,
+            &self.interface.client_id,
             access.token,
             access.correlation,
         )

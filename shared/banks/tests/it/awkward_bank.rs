@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, Connector, OpenToken};
+use passerelle_banks::{
+    AispCertificates, BankError, BankSettings, Banks, Connector, Onboarded, OpenToken,
+};
 use passerelle_domain::call_budget::{PsuPresence, SpentAccess};
 use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -63,6 +65,7 @@ impl Script {
             sandbox_bank_authority: None,
             aggregator: None,
             aggregator_secret: None,
+            onboarded: Onboarded::default(),
             client_id: "PSDFR-ACPR-12345".to_owned(),
             certificates: AispCertificates::none(),
         })
@@ -272,6 +275,7 @@ async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
         sandbox_bank_authority: None,
         aggregator: None,
         aggregator_secret: None,
+        onboarded: Onboarded::default(),
         client_id: "PSDFR-ACPR-12345".to_owned(),
         certificates: AispCertificates::none(),
     })

@@ -425,6 +425,9 @@ bank! {
     stet_1_6_a2: "sandbox-bank-stet-a2",
     berlin_group_page_as_description: "quirk-q48",
     berlin_group_openid: "quirk-q48-openid",
+    stet_1_4_registered: "societe-generale",
+    stet_1_6_registered_by_group: "caisse-d-epargne-normandie",
+    berlin_group_registered: "milleis",
 }
 
 aggregator! {

@@ -1,6 +1,8 @@
 //! Every bank of the directory has a connector, or says what is missing.
 
-use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, Reachability, Through};
+use passerelle_banks::{
+    AispCertificates, BankError, BankSettings, Banks, Onboarded, Reachability, Through,
+};
 
 use crate::sandbox::Sandbox;
 
@@ -11,6 +13,7 @@ fn banks(with_aggregator: bool) -> Banks {
         sandbox_bank_authority: None,
         aggregator,
         aggregator_secret: None,
+        onboarded: Onboarded::default(),
         client_id: "PSDFR-ACPR-12345".to_owned(),
         certificates: AispCertificates::none(),
     })

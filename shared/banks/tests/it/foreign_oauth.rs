@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use passerelle_banks::{
-    AispCertificates, AuthorisationRequest, BankSettings, Banks, Connector, OpenToken,
+    AispCertificates, AuthorisationRequest, BankSettings, Banks, Connector, Onboarded, OpenToken,
 };
 use passerelle_domain::call_budget::AttendedPsu;
 use passerelle_domain::private::Private;
@@ -23,6 +23,7 @@ fn connector() -> Option<Arc<dyn Connector>> {
         sandbox_bank_authority: None,
         aggregator: None,
         aggregator_secret: None,
+        onboarded: Onboarded::default(),
         client_id: "PSDFR-ACPR-99999".to_owned(),
         certificates: AispCertificates::none(),
     })

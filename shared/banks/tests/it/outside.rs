@@ -1,7 +1,9 @@
 //! The connectors at a server that shares nothing with us. `tests/outside/prism_checks.py` starts one
 //! and says where it is; without it nothing is checked.
 
-use passerelle_banks::{AispCertificates, BankConsent, BankSettings, Banks, Connector, OpenToken};
+use passerelle_banks::{
+    AispCertificates, BankConsent, BankSettings, Banks, Connector, Onboarded, OpenToken,
+};
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
 use passerelle_domain::money::Currency;
@@ -25,6 +27,7 @@ fn outside() -> Option<Outside> {
         sandbox_bank_authority: None,
         aggregator: None,
         aggregator_secret: None,
+        onboarded: Onboarded::default(),
         client_id: "PSDFR-ACPR-99999".to_owned(),
         certificates: AispCertificates::none(),
     })

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use passerelle_banks::{
     Access, AispCertificates, AttemptSecrets, AuthorisationRequest, BankConsent, BankSettings,
-    Banks, Connector, DirectoryEntry, OpenToken, ScaApproach,
+    Banks, Connector, DirectoryEntry, Onboarded, OpenToken, ScaApproach,
 };
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence, SpentAccess};
 use passerelle_domain::ids::CorrelationId;
@@ -48,6 +48,44 @@ pub struct Sandbox {
     pub bank: Arc<Bank>,
     /// Method, path and query, and whether `PSU-IP-Address` was sent, for each call of ours.
     pub calls: Arc<Mutex<Vec<(String, bool)>>>,
+}
+
+/// Real banks of the directory whose interfaces the sandbox stands in for: pages and tokens on another
+/// host than the accounts, one bank by its own name and others by their group's.
+fn registered_at(base: &Url) -> Onboarded {
+    let mut elsewhere = base.clone();
+    elsewhere.set_host(Some("localhost")).unwrap();
+    serde_json::json!({
+        "societe-generale": {
+            "api": format!("{base}/stet/v1.4"),
+            "authorisation": format!("{base}/stet/v1.4/authorize"),
+            "token": format!("{elsewhere}/stet/v1.4/token"),
+            "issuer": format!("{base}/stet/"),
+            "capabilities": { "pending": true, "owner_name": true, "extended_history": true },
+        },
+        "BPCE": {
+            "api": format!("{base}/stet/v1.6?at={{establishment}}"),
+            "authorisation": format!("{base}/stet/v1.6/authorize"),
+            "token": format!("{base}/stet/v1.6/token"),
+            "issuer": format!("{base}/stet/"),
+            "capabilities": {
+                "pending": true, "owner_name": true, "extended_history": true,
+                "forwarded_consent": true,
+            },
+        },
+        "milleis": {
+            "standard": "berlin-group",
+            "version": "1.3",
+            "api": base,
+            "authorisation": format!("{base}/authorize"),
+            "token": format!("{elsewhere}/token"),
+            "issuer": base,
+            "capabilities": { "pending": true, "owner_name": true },
+        },
+    })
+    .to_string()
+    .parse()
+    .unwrap()
 }
 
 impl Sandbox {
@@ -101,6 +139,7 @@ impl Sandbox {
             sandbox_bank_authority: None,
             aggregator: None,
             aggregator_secret: None,
+            onboarded: registered_at(&base),
             client_id: "PSDFR-ACPR-12345".to_owned(),
             certificates: AispCertificates::none(),
         })

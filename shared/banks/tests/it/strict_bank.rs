@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use passerelle_banks::{
-    AispCertificates, AuthorisationRequest, BankError, BankSettings, Banks, Connector, OpenToken,
+    AispCertificates, AuthorisationRequest, BankError, BankSettings, Banks, Connector, Onboarded,
+    OpenToken,
 };
 use passerelle_domain::Date;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
@@ -227,6 +228,7 @@ pub fn connector_at(
         sandbox_bank_authority: authority,
         aggregator: None,
         aggregator_secret: None,
+        onboarded: Onboarded::default(),
         client_id: CLIENT_ID.to_owned(),
         certificates,
     })
