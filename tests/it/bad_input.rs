@@ -455,6 +455,21 @@ async fn a_bank_that_answers_nonsense_costs_nothing_but_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_closed_since_it_was_listed_costs_the_others_nothing() {
+    let (_world, api) = world().await;
+    connect(&api, "customer-1", "bank-closed-account").await;
+    let connection = api.connection("customer-1").await;
+    assert_eq!(connection["status"], "active", "{connection}");
+    let id = connection["id"].as_str().unwrap();
+    let served = api
+        .get(&format!("/v1/connections/{id}/accounts?purpose=advice"))
+        .await;
+    let accounts = served.body["accounts"].as_array().unwrap().clone();
+    assert_eq!(accounts.len(), 1, "{accounts:?}");
+    assert_eq!(accounts[0]["kind"], "payment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ended_connection_serves_nothing_and_cannot_be_opened() {
     let (_world, api) = world().await;
     connect(&api, "customer-1", "camille.martin").await;

@@ -26,6 +26,7 @@ mod journeys;
 mod learned;
 mod life;
 mod machine;
+mod onboarded;
 mod pages;
 mod permissions;
 mod person;

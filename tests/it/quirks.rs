@@ -13,7 +13,7 @@ use passerelle_local::Options;
 use serde_json::Value;
 
 use crate::person::Person;
-use crate::world::{Api, World, approve, decide, log_in, wait_for_ending, walk_to};
+use crate::world::{Api, World, connect_at, decide, log_in, wait_for_ending, walk_to};
 
 /// One person's connection in a suite of its own.
 struct Story {
@@ -102,18 +102,6 @@ impl Story {
         }
         openings
     }
-}
-
-async fn connect_at(api: &Api, institution: &str, customer: &str, login: &str) {
-    let consent = api.open_consent(customer).await;
-    let mut person = Person::new();
-    let link = consent["journey_url"].as_str().expect("a link");
-    let page = walk_to(&mut person, link, institution).await;
-    let page = person.open(page.link("/sandbox-bank/")).await;
-    let back = approve(&mut person, &page, login).await;
-    let progress = person.open(back.as_str()).await;
-    let last = wait_for_ending(&mut person, progress).await;
-    assert_eq!(last.status, 200, "{}", last.html);
 }
 
 async fn accounts(api: &Api, connection: &str) -> Vec<Value> {

@@ -226,3 +226,16 @@ pub async fn connect(api: &Api, customer: &str, login: &str) -> Page {
     let progress = person.open(back.as_str()).await;
     wait_for_ending(&mut person, progress).await
 }
+
+/// The whole journey at one bank of the sandbox.
+pub async fn connect_at(api: &Api, institution: &str, customer: &str, login: &str) {
+    let consent = api.open_consent(customer).await;
+    let mut person = Person::new();
+    let link = consent["journey_url"].as_str().expect("a link");
+    let page = walk_to(&mut person, link, institution).await;
+    let page = person.open(page.link("/sandbox-bank/")).await;
+    let back = approve(&mut person, &page, login).await;
+    let progress = person.open(back.as_str()).await;
+    let last = wait_for_ending(&mut person, progress).await;
+    assert_eq!(last.status, 200, "{}", last.html);
+}

@@ -132,8 +132,9 @@ impl BankCallback {
         exchanged: &ExchangedAttempt,
         correlation: &Correlation,
     ) -> Result<BankConsent, BankError> {
-        let connector = self.banks.connector(&exchanged.authorisation.institution)?;
         let token = OpenToken::from_bytes(&exchanged.token)?;
+        let institution = &exchanged.authorisation.institution;
+        let connector = self.banks.connector_of(institution, &token)?;
         // The person is on this very request.
         let presence = PsuPresence::Attended(exchanged.psu.clone());
         let access = Access {

@@ -53,6 +53,7 @@ impl BankCallback {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `SYNC_QUEUE_URL`,
 /// `BANK_CLIENT_ID` and, where they are set, `PUBLIC_URL` and `SANDBOX_BANK_URL`.
+/// Where banks have registered us, `ONBOARDED_BANKS`.
 /// Where an aggregator reads banks for us: `AGGREGATOR` and `AGGREGATOR_SECRET`.
 ///
 /// # Errors

@@ -11,6 +11,15 @@ use passerelle_runtime::Correlation;
 
 use crate::Expiry;
 
+/// Why a bank was not told.
+#[derive(Debug, thiserror::Error)]
+enum FarewellError {
+    #[error(transparent)]
+    Bank(#[from] BankError),
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
 /// Banks told in one run.
 const PER_RUN: usize = 100;
 
@@ -23,7 +32,7 @@ impl Expiry {
     ) -> Result<usize, Error> {
         let farewells = store.take_farewells(now, PER_RUN).await?;
         for farewell in &farewells {
-            let said = self.say(farewell).await;
+            let said = self.say(store, farewell).await;
             tracing::info!(
                 tenant = %farewell.client,
                 connection = %farewell.connection,
@@ -36,34 +45,43 @@ impl Expiry {
         Ok(farewells.len())
     }
 
-    async fn say(&self, farewell: &DueFarewell) -> Said {
-        match self.tell_bank(farewell).await {
+    async fn say(&self, store: &Store, farewell: &DueFarewell) -> Said {
+        match self.tell_bank(store, farewell).await {
             Ok(()) => Said::Told,
-            Err(error) if error.is_retryable() => {
+            Err(FarewellError::Bank(error)) if error.is_retryable() => {
                 tracing::warn!(%error, bank = %farewell.institution, "the bank could not be told");
                 Said::NotYet
             }
             // The bank no longer takes the token: what it stood for is over there as well.
-            Err(error) if error.needs_psu().is_some() => Said::Told,
-            Err(error) => {
+            Err(FarewellError::Bank(error)) if error.needs_psu().is_some() => Said::Told,
+            // The renewed token is nowhere but here: without it nothing can be said later.
+            Err(FarewellError::Store(error)) => {
+                tracing::error!(%error, bank = %farewell.institution, "a renewed token could not be kept");
+                Said::NotYet
+            }
+            Err(FarewellError::Bank(error)) => {
                 tracing::error!(%error, bank = %farewell.institution, "the bank cannot be told");
                 Said::Never
             }
         }
     }
 
-    async fn tell_bank(&self, farewell: &DueFarewell) -> Result<(), BankError> {
-        let connector = self.banks.connector(&farewell.institution)?;
+    async fn tell_bank(&self, store: &Store, farewell: &DueFarewell) -> Result<(), FarewellError> {
         let token = OpenToken::from_bytes(&farewell.token)?;
+        let connector = self.banks.connector_of(&farewell.institution, &token)?;
         let Correlation(correlation) = Correlation::fresh();
         let told = self.end(&*connector, &token, &correlation).await;
         match told {
             Err(error) if error.wants_refresh() => {
                 let now = self.clock.now();
                 let renewed = connector.refresh_token(&token, &correlation, now).await?;
-                self.end(&*connector, &renewed, &correlation).await
+                // Kept before it is used: should the bank not answer now, the old one is spent.
+                store
+                    .keep_farewell_token(farewell, &renewed.to_bytes(), now)
+                    .await?;
+                Ok(self.end(&*connector, &renewed, &correlation).await?)
             }
-            told => told,
+            told => Ok(told?),
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Expiry {
 }
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `BANK_CLIENT_ID` and, where a
-/// sandbox bank is reachable, `SANDBOX_BANK_URL`; where an aggregator reads banks for us, `AGGREGATOR`.
+/// sandbox bank is reachable, `SANDBOX_BANK_URL`; `AGGREGATOR` and `ONBOARDED_BANKS` where they are set.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.

@@ -35,6 +35,7 @@ pub(crate) struct ConsentStart {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `TENANT_CLAIM`, `AISP_NAME`,
 /// `AISP_REGISTRATION`, `BANK_CLIENT_ID`; optional `PUBLIC_URL`, `SANDBOX_BANK_URL`.
+/// Where banks have registered us, `ONBOARDED_BANKS`.
 /// Where an aggregator reads banks for us: `AGGREGATOR`.
 ///
 /// # Errors

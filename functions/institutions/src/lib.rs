@@ -13,7 +13,7 @@ use url::Url;
 const QUERY_LIMIT: usize = 100;
 
 /// The function, from its environment: `SANDBOX_BANK_URL` (empty hides the sandbox bank),
-/// `AGGREGATOR` (empty, none reads banks for us) and `BANK_CLIENT_ID`.
+/// `AGGREGATOR` (empty, none reads banks for us), `ONBOARDED_BANKS` and `BANK_CLIENT_ID`.
 ///
 /// # Errors
 /// [`StartError`] when a variable is missing or unreadable.

@@ -14,7 +14,7 @@ use passerelle_aws::claims::{Claim, ClaimRefusal};
 use passerelle_aws::connections::{Loaded, SyncOutcome};
 use passerelle_aws::due::Owed;
 use passerelle_aws::{Clients, Keys, Queue, Store, Table};
-use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks};
+use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, OpenToken};
 use passerelle_domain::Timestamp;
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
@@ -32,6 +32,7 @@ struct Sync {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SCORING_QUEUE_URL`, `BANK_CLIENT_ID` and,
 /// where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
+/// Where banks have registered us, `ONBOARDED_BANKS`.
 /// Where an aggregator reads banks for us: `AGGREGATOR`.
 ///
 /// # Errors
@@ -142,15 +143,18 @@ impl Sync {
             .tenant_key(&work.client, now)
             .await?
             .fingerprint_key();
+        let token = OpenToken::from_bytes(&loaded.token)?;
         let reading = Reading {
             store,
-            connector: self.banks.connector(&claim.connection.institution)?,
+            connector: self
+                .banks
+                .connector_of(&claim.connection.institution, &token)?,
             claim,
             loaded: &loaded,
             correlation: &work.correlation,
             clock: &self.clock,
         };
-        let fetched = reading.read(&fingerprint_key).await?;
+        let fetched = reading.read(token, &fingerprint_key).await?;
         let merged = merge::merge(&loaded.content, fetched, self.clock.now());
         self.store_merged(store, claim, &loaded, merged, work).await
     }

@@ -49,8 +49,11 @@ pub(crate) struct Fetched {
 impl Reading<'_> {
     /// Reads everything; refreshes the token at most twice (when it is due, and when the bank refuses
     /// one that looked fresh).
-    pub(crate) async fn read(&self, key: &FingerprintKey) -> Result<Fetched, SyncError> {
-        let mut token = OpenToken::from_bytes(&self.loaded.token)?;
+    pub(crate) async fn read(
+        &self,
+        mut token: OpenToken,
+        key: &FingerprintKey,
+    ) -> Result<Fetched, SyncError> {
         if token.needs_refresh(self.now()) {
             token = self.refreshed(&token).await?;
         }
@@ -102,13 +105,24 @@ impl Reading<'_> {
             refusals: Vec::new(),
             listed: listed.len(),
         };
+        let mut gone = None;
         for account in listed {
             match account.eligibility() {
-                Ok(()) => fetched
-                    .accounts
-                    .push(self.read_account(&access, account, key).await?),
+                Ok(()) => match self.read_account(&access, account, key).await {
+                    // Closed since it was listed (Q41): what was read of it before stays.
+                    Err(error @ BankError::UnknownAccount { .. }) => {
+                        tracing::warn!(%error, "an account was listed and is not there");
+                        gone = Some(error);
+                    }
+                    read => fetched.accounts.push(read?),
+                },
                 Err(refusal) => fetched.refusals.push(refusal),
             }
+        }
+        match gone {
+            // A list of nothing but lost accounts is a fault of the bank's, not an empty bank.
+            Some(error) if fetched.accounts.is_empty() => return Err(error),
+            _ => {}
         }
         show_once(&mut fetched.accounts);
         Ok(fetched)

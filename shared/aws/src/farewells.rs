@@ -29,6 +29,8 @@ pub struct DueFarewell {
     /// The token to tell it with, as the connector wrote it.
     pub token: Zeroizing<Vec<u8>>,
     key: Key,
+    /// Which of the connection's tokens it is.
+    token_seq: u64,
     /// Whether the connection has ended with it; otherwise it was renewed.
     last: bool,
     owed_since: Timestamp,
@@ -107,7 +109,8 @@ impl Store {
             return Ok(None);
         };
         let token_key = self.vault.token_key(&client, &connection, now).await?;
-        let place = token_place(&client, &connection, get_number(&item, "token_seq")?);
+        let token_seq = get_number(&item, "token_seq")?;
+        let place = token_place(&client, &connection, token_seq);
         let token = token_key.open(&place, get_bytes(&item, "token")?)?;
         Ok(Some(DueFarewell {
             institution: get_parsed(&item, "institution")?,
@@ -118,7 +121,33 @@ impl Store {
             key,
             client,
             connection,
+            token_seq,
         }))
+    }
+
+    /// Puts a renewed token in the place of the one it was renewed with.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] when its key is gone, and when AWS does not answer.
+    pub async fn keep_farewell_token(
+        &self,
+        farewell: &DueFarewell,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (client, connection) = (&farewell.client, &farewell.connection);
+        let token_key = self.vault.token_key(client, connection, now).await?;
+        let place = token_place(client, connection, farewell.token_seq);
+        let update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(farewell.key.clone().into_item()))
+            .update_expression("SET #token = :token")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":token", bytes(token_key.seal(&place, token)?))
+            .build();
+        let write = TransactWriteItem::builder().set_update(update.ok()).build();
+        self.table.transact(vec![write]).await
     }
 
     /// Notes how it came out. Told or given up, the token goes, and after the last one its key.

@@ -2,8 +2,9 @@
 
 use url::Url;
 
-use crate::error::BankError;
+use crate::error::{BankCode, BankError};
 use crate::links::BankAddress;
+use crate::secrets::OpenToken;
 
 /// One bank's interface.
 #[derive(Debug, Clone)]
@@ -41,6 +42,19 @@ impl Interface {
         match &self.token {
             Some(token) if token == endpoint => Ok(()),
             _ => self.api.own(endpoint),
+        }
+    }
+
+    /// Refuses to read with a token another interface gave: an aggregator's shown to a bank, or a bank's
+    /// whose authorisation server is another one now. The person connects the bank anew.
+    pub(crate) fn reads_with(&self, token: &OpenToken) -> Result<(), BankError> {
+        match &token.token_endpoint {
+            Some(endpoint) if self.takes_tokens(endpoint).is_err() => {
+                Err(BankError::TokenRefused {
+                    code: BankCode::new("given_elsewhere"),
+                })
+            }
+            _ => Ok(()),
         }
     }
 

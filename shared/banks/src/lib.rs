@@ -83,6 +83,14 @@ pub struct BankSettings {
 pub struct Banks {
     directory: Arc<Directory>,
     connectors: Arc<BTreeMap<InstitutionId, Arc<dyn Connector>>>,
+    aggregator: Option<FormerRoad>,
+}
+
+/// The aggregator, for connections it was used for before the bank registered us.
+#[derive(Debug, Clone)]
+struct FormerRoad {
+    api: Url,
+    connector: Arc<dyn Connector>,
 }
 
 impl Banks {
@@ -126,9 +134,17 @@ impl Banks {
             let connector = speak(entry, interface, &public)?;
             connectors.insert(entry.institution.id.clone(), connector);
         }
+        let aggregator = match access {
+            Some(access) => Some(FormerRoad {
+                connector: Arc::new(Powens::new(&access, None, &public)?),
+                api: access.api,
+            }),
+            None => None,
+        };
         Ok(Self {
             directory: Arc::new(directory),
             connectors: Arc::new(connectors),
+            aggregator,
         })
     }
 
@@ -138,7 +154,23 @@ impl Banks {
         &self.directory
     }
 
-    /// The way to one bank.
+    /// The way a token was given on: a connection made through the aggregator stays there until the
+    /// person renews it, even when the bank registers us meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Self::connector`].
+    pub fn connector_of(
+        &self,
+        id: &InstitutionId,
+        token: &OpenToken,
+    ) -> Result<Arc<dyn Connector>, BankError> {
+        match &self.aggregator {
+            Some(road) if token.is_given_at(&road.api) => Ok(Arc::clone(&road.connector)),
+            _ => self.connector(id),
+        }
+    }
+
+    /// The way to one bank, for a new authorisation.
     ///
     /// # Errors
     /// [`BankError::UnknownInstitution`] when the directory does not list it,

@@ -14,6 +14,7 @@ use reqwest::{Method, StatusCode};
 use ring::digest;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use url::Url;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
@@ -165,8 +166,8 @@ pub(crate) async fn exchange_code(
     let granted = read_grant(&answer, |code| BankError::CodeRefused { code })?;
     Ok(OpenToken {
         expires_at: granted.expires_at(now),
+        refresh: granted.refresh_token(),
         access: Some(granted.access_token),
-        refresh: granted.refresh_token,
         bank_consent_id: secrets.bank_consent_id.clone(),
         token_endpoint: Some(flow.token_endpoint.clone()),
         authorised_at: now,
@@ -190,16 +191,31 @@ pub(crate) async fn refresh(
         ("client_id", client_id),
     ];
     let answer = post_form(http, endpoint, &form, correlation).await?;
-    let granted = read_grant(&answer, |code| BankError::TokenRefused { code })?;
+    let granted = read_grant(&answer, |code| BankError::TokenRefused { code });
+    let granted = granted.map_err(|error| refused_for_good(&answer, error))?;
     Ok(OpenToken {
         expires_at: granted.expires_at(now),
+        refresh: granted.refresh_token().or_else(|| Some(refresh.clone())),
         access: Some(granted.access_token),
-        refresh: granted.refresh_token.or_else(|| Some(refresh.clone())),
         bank_consent_id: token.bank_consent_id.clone(),
         token_endpoint: token.token_endpoint.clone(),
         authorised_at: token.authorised_at,
         renewed: true,
     })
+}
+
+/// A renewal refused in words of the bank's own is refused all the same: asking again with the same
+/// token would only be refused again. Our registration, a limit and an outage are other matters.
+fn refused_for_good(answer: &Answer, error: BankError) -> BankError {
+    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    let is_final = answer.status.is_client_error() && !passing.contains(&answer.status);
+    match error {
+        BankError::Refused { code, .. } if is_final => BankError::TokenRefused { code },
+        BankError::Nonsense { .. } if is_final => BankError::TokenRefused {
+            code: BankCode::new("refused"),
+        },
+        error => error,
+    }
 }
 
 /// Gives a token back (RFC 7009). A server that does not know it any more agrees.
@@ -265,20 +281,29 @@ struct Grant {
     refresh_token: Option<SecretString>,
 }
 
-/// Seconds, in quotes at some banks.
+/// Seconds: in quotes at some banks, with a fraction at others, and not worth losing a token for.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ExpiresIn {
     Number(u32),
     Text(String),
+    Other(IgnoredAny),
 }
 
 impl Grant {
+    /// The refresh token, where there is one: an empty text is none.
+    fn refresh_token(&self) -> Option<SecretString> {
+        let given = self.refresh_token.as_ref();
+        given
+            .filter(|token| !token.expose_secret().trim().is_empty())
+            .cloned()
+    }
+
     fn expires_at(&self, now: Timestamp) -> Timestamp {
         let seconds = match &self.expires_in {
             Some(ExpiresIn::Number(seconds)) => Some(*seconds),
             Some(ExpiresIn::Text(text)) => text.parse().ok(),
-            None => None,
+            Some(ExpiresIn::Other(_)) | None => None,
         };
         let lifetime = seconds.map_or(ASSUMED_LIFETIME, |seconds| {
             SignedDuration::from_secs(i64::from(seconds))
@@ -452,7 +477,61 @@ mod tests {
         ] {
             assert!(grant(status, body).is_err(), "{status} {body}");
         }
-        assert!(grant(200, r#"{"access_token":"a","expires_in":"600"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_lifetime_that_cannot_be_read_costs_no_token() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (written, seconds) in [
+            (r#""600""#, 600),
+            ("600", 600),
+            ("3600.5", 300),
+            ("99999999999", 300),
+            ("null", 300),
+            (r#"{"minutes":5}"#, 300),
+            (r#""soon""#, 300),
+        ] {
+            let body =
+                format!(r#"{{"access_token":"a","refresh_token":"r","expires_in":{written}}}"#);
+            let granted = grant(200, &body).unwrap_or_else(|_| panic!("{written}"));
+            assert_eq!(
+                granted.expires_at(now).duration_since(now).as_secs(),
+                seconds,
+                "{written}"
+            );
+            assert!(granted.refresh_token().is_some());
+        }
+    }
+
+    #[test]
+    fn an_empty_refresh_token_is_none() {
+        let granted = grant(200, r#"{"access_token":"a","refresh_token":" "}"#).ok();
+        assert!(granted.unwrap().refresh_token().is_none());
+    }
+
+    #[test]
+    fn a_renewal_refused_in_other_words_needs_the_person_and_an_outage_does_not() {
+        let refused = |status, body: &str| {
+            let answer = answer(status, body);
+            let error = read_grant(&answer, |code| BankError::TokenRefused { code }).err();
+            refused_for_good(&answer, error.unwrap())
+        };
+        for (status, body) in [
+            (400, "<html>"),
+            (401, ""),
+            (403, r#"{"error":"access_denied"}"#),
+            (400, r#"{"error":"token_inactive"}"#),
+        ] {
+            assert!(
+                refused(status, body).needs_psu().is_some(),
+                "{status} {body}"
+            );
+        }
+        for (status, body) in [(429, ""), (503, "<html>"), (408, ""), (302, "")] {
+            assert!(refused(status, body).is_retryable(), "{status} {body}");
+        }
+        let ours = refused(401, r#"{"error":"invalid_client"}"#);
+        assert!(ours.is_ours() && ours.needs_psu().is_none());
     }
 
     proptest! {

@@ -273,8 +273,18 @@ impl OpenToken {
     pub fn stands_apart_from(&self, other: &Self) -> bool {
         match (&self.bank_consent_id, &other.bank_consent_id) {
             (Some(one), Some(other)) => one != other,
-            _ => false,
+            // Read by an aggregator before and by the bank's own interface now, or the other way round.
+            _ => match (&self.token_endpoint, &other.token_endpoint) {
+                (Some(one), Some(other)) => one.origin() != other.origin(),
+                _ => false,
+            },
         }
+    }
+
+    /// Whether it was given at the host of this address.
+    pub(crate) fn is_given_at(&self, address: &Url) -> bool {
+        let endpoint = self.token_endpoint.as_ref();
+        endpoint.is_some_and(|endpoint| endpoint.origin() == address.origin())
     }
 
     /// When the access token ends.

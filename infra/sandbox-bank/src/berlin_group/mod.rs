@@ -168,6 +168,9 @@ async fn transactions(
         Behaviour::Nonsense => return Ok(Html("<h1>Maintenance</h1>").into_response()),
         Behaviour::RateLimited => return Err(Refusal::AccessExceeded),
         Behaviour::HalfPage if window.offset > 0 => return Err(Refusal::Internal),
+        Behaviour::ClosedAccount if account.kind == LedgerAccountKind::Savings => {
+            return Err(Refusal::ResourceUnknown);
+        }
         _ => {}
     }
     // A page that continues is part of the access its first page was.

@@ -23,11 +23,13 @@ pub(crate) enum Behaviour {
     UnreadableAmount,
     /// No account is listed, although the person approved (Q40).
     NoAccount,
+    /// Berlin Group: the savings account is listed, and a 404 to who reads its movements (Q41).
+    ClosedAccount,
 }
 
 impl Behaviour {
     /// Every misbehaviour.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Nonsense,
         Self::Down,
         Self::RateLimited,
@@ -36,6 +38,7 @@ impl Behaviour {
         Self::ForeignLink,
         Self::UnreadableAmount,
         Self::NoAccount,
+        Self::ClosedAccount,
     ];
 
     /// The login that asks for it.
@@ -50,6 +53,7 @@ impl Behaviour {
             Self::ForeignLink => "bank-foreign-link",
             Self::UnreadableAmount => "bank-unreadable-amount",
             Self::NoAccount => "bank-no-account",
+            Self::ClosedAccount => "bank-closed-account",
         }
     }
 
@@ -65,6 +69,7 @@ impl Behaviour {
             Self::ForeignLink => "la deuxième page d'opérations pointe vers un autre serveur",
             Self::UnreadableAmount => "un montant illisible parmi les opérations",
             Self::NoAccount => "aucun compte n'est listé malgré l'accord",
+            Self::ClosedAccount => "le compte d'épargne est listé mais déjà clos",
         }
     }
 

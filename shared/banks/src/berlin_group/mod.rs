@@ -73,7 +73,8 @@ impl BerlinGroup {
     }
 
     /// The headers of a read: token, consent, and the person when they are there.
-    fn headers(access: &Access<'_>) -> Result<HeaderMap, BankError> {
+    fn headers(&self, access: &Access<'_>) -> Result<HeaderMap, BankError> {
+        self.interface.reads_with(access.token)?;
         let mut headers = presence::headers(access)?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(
@@ -94,7 +95,7 @@ impl BerlinGroup {
                 name,
                 method: Method::GET,
                 url,
-                headers: Self::headers(access)?,
+                headers: self.headers(access)?,
                 body: None,
                 correlation: access.correlation,
             })
@@ -145,6 +146,7 @@ impl Connector for BerlinGroup {
     }
 
     async fn consent_status(&self, access: &Access<'_>) -> Result<BankConsent, BankError> {
+        self.interface.reads_with(access.token)?;
         let Some(consent_id) = &access.token.bank_consent_id else {
             return Ok(BankConsent::NotAsked);
         };
@@ -205,7 +207,7 @@ impl Connector for BerlinGroup {
                     .interface
                     .api
                     .path(&["v1", "consents", access.token.consent_id()?]),
-                headers: Self::headers(access)?,
+                headers: self.headers(access)?,
                 body: None,
                 correlation: access.correlation,
             })

@@ -121,9 +121,12 @@ impl BerlinGroup {
         currency: Currency,
     ) -> Result<Vec<Balance>, BankError> {
         let url = below(resource, "balances");
-        let report: Option<BalanceReport> = self
-            .read_json("balances", url, access, "the balances cannot be read")
-            .await?;
+        let read = self.read_json("balances", url, access, "the balances cannot be read");
+        let report: Option<BalanceReport> = match read.await {
+            // Closed since it was listed: its movements will say so, and the others are still read.
+            Err(BankError::UnknownAccount { .. }) => None,
+            read => read?,
+        };
         read_balances(report.unwrap_or_default().balances, currency)
     }
 

@@ -95,7 +95,7 @@ impl Powens {
                 name,
                 method,
                 url,
-                headers: headers(access)?,
+                headers: self.headers(access)?,
                 body: None,
                 correlation: access.correlation,
             })
@@ -141,14 +141,20 @@ impl Powens {
             .await?;
         list.read(readable)
     }
-}
 
-/// The token alone: the aggregator is no bank, so the person's address is none of its business.
-fn headers(access: &Access<'_>) -> Result<HeaderMap, BankError> {
-    let mut headers =
-        HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-    presence::authorise(&mut headers, access.token)?;
-    Ok(headers)
+    /// The token alone: the aggregator is no bank, so the person's address is none of its business, and
+    /// neither is a token a bank gave.
+    fn headers(&self, access: &Access<'_>) -> Result<HeaderMap, BankError> {
+        if !access.token.is_given_at(self.api.base()) {
+            return Err(BankError::TokenRefused {
+                code: BankCode::new("given_elsewhere"),
+            });
+        }
+        let mut headers =
+            HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        presence::authorise(&mut headers, access.token)?;
+        Ok(headers)
+    }
 }
 
 #[async_trait]

@@ -1,19 +1,23 @@
 //! Every bank of the directory has a connector, or says what is missing.
 
 use passerelle_banks::{
-    AispCertificates, BankError, BankSettings, Banks, Onboarded, Reachability, Through,
+    AispCertificates, BankError, BankSettings, Banks, Onboarded, OpenToken, Reachability, Through,
 };
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, access, correlation};
 
 fn banks(with_aggregator: bool) -> Banks {
+    banks_and(with_aggregator, Onboarded::default())
+}
+
+fn banks_and(with_aggregator: bool, onboarded: Onboarded) -> Banks {
     let aggregator = with_aggregator.then(|| "1234@acme.biapi.pro".parse().unwrap());
     Banks::new(BankSettings {
         sandbox_bank_url: Some("http://127.0.0.1:8095".parse().unwrap()),
         sandbox_bank_authority: None,
         aggregator,
         aggregator_secret: None,
-        onboarded: Onboarded::default(),
+        onboarded,
         client_id: "PSDFR-ACPR-12345".to_owned(),
         certificates: AispCertificates::none(),
     })
@@ -66,4 +70,51 @@ async fn the_aggregators_page_is_told_who_asks_and_where_to_return() {
             .starts_with("https://insurer.example/")
     );
     assert!(said("code").is_none(), "the provider makes a new user");
+}
+
+fn token_given_at(endpoint: &str) -> OpenToken {
+    let token = serde_json::json!({
+        "access": "t0ken", "refresh": null, "expires_at": "2027-01-01T00:00:00Z",
+        "bank_consent_id": null, "token_endpoint": endpoint,
+        "authorised_at": "2026-11-22T10:00:00Z", "renewed": false,
+    });
+    OpenToken::from_bytes(token.to_string().as_bytes()).unwrap()
+}
+
+/// The hosts here answer nobody: a call that was made would fail in another way.
+#[tokio::test]
+async fn a_token_is_shown_only_to_who_gave_it() {
+    let sandbox = Sandbox::open().await;
+    let (attended, correlation) = (sandbox.attended(), correlation());
+    let onboarded = r#"{
+        "lcl": { "authorisation": "https://lcl.example/authorize", "token": "https://lcl.example/token" },
+        "milleis": { "api": "https://milleis.example" }
+    }"#;
+    let banks = banks_and(true, onboarded.parse().unwrap());
+    let aggregated = token_given_at("https://acme.biapi.pro/2.0/auth/token/access");
+    let own = token_given_at("https://lcl.example/token");
+    for (bank, token) in [
+        ("lcl", &aggregated),
+        ("milleis", &aggregated),
+        ("bnp-paribas", &own),
+    ] {
+        let connector = banks.connector(&bank.parse().unwrap()).unwrap();
+        let access = access(token, &attended, &correlation);
+        let read = connector.accounts(&access).await.unwrap_err();
+        assert!(
+            matches!(read, BankError::TokenRefused { .. }),
+            "{bank}: {read}"
+        );
+        let ended = connector.end_consent(&access).await.unwrap_err();
+        assert!(
+            matches!(ended, BankError::TokenRefused { .. }),
+            "{bank}: {ended}"
+        );
+    }
+    // What the aggregator opened is read and ended there, even when the bank has registered us since.
+    assert!(own.stands_apart_from(&aggregated));
+    let lcl = "lcl".parse().unwrap();
+    let road = |token| format!("{:?}", banks.connector_of(&lcl, token).unwrap());
+    assert!(road(&aggregated).starts_with("Powens"));
+    assert!(road(&own).starts_with("Stet"));
 }

@@ -1,0 +1,73 @@
+//! A bank of the directory that has registered us: everything goes by its own interface.
+
+use std::net::TcpListener;
+
+use passerelle_local::Options;
+use serde_json::{Value, json};
+
+use crate::house;
+use crate::world::{World, connect_at};
+
+/// The suite of an insurer whom three real banks have registered; the sandbox stands in for them.
+async fn registered_with_banks() -> (World, tempfile::TempDir) {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    let bank = format!("http://127.0.0.1:{port}/sandbox-bank");
+    let stet = |version: &str, more: Value| {
+        let mut registration = json!({
+            "api": format!("{bank}/stet/{version}"),
+            "authorisation": format!("{bank}/stet/{version}/authorize"),
+            "token": format!("{bank}/stet/{version}/token"),
+            "issuer": format!("{bank}/stet/"),
+        });
+        registration["capabilities"] = more;
+        registration
+    };
+    let onboarded = json!({
+        "societe-generale": stet("v1.4", json!({"pending": true, "extended_history": true})),
+        "BPCE": stet("v1.6", json!({"pending": true, "forwarded_consent": true})),
+        "milleis": { "api": bank, "capabilities": {"pending": true} },
+    });
+    let template = std::fs::read_to_string(house::root().join("template.yaml")).unwrap();
+    let told = template.replace(
+        "ONBOARDED_BANKS: !Ref OnboardedBanks",
+        &format!("ONBOARDED_BANKS: '{onboarded}'"),
+    );
+    assert_ne!(told, template);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("template.yaml");
+    std::fs::write(&path, told).unwrap();
+    let options = Options {
+        port,
+        template: Some(path),
+        ..Options::in_memory()
+    };
+    (World::start(options).await, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn banks_that_have_registered_us_are_connected_read_and_scored() {
+    let (world, _folder) = registered_with_banks().await;
+    let api = world.api("cli_demo").await;
+    for institution in ["societe-generale", "caisse-d-epargne-normandie", "milleis"] {
+        let listed = api.get(&format!("/v1/institutions/{institution}")).await;
+        assert_eq!(
+            listed.body["reachable"]["status"], "ready",
+            "{:?}",
+            listed.body
+        );
+        assert_eq!(listed.body["reachable"]["through"], "bank");
+
+        connect_at(&api, institution, institution, "camille.martin").await;
+        let connection = api.connection(institution).await;
+        assert_eq!(connection["status"], "active", "{connection}");
+        assert_eq!(connection["institution"], institution, "{connection}");
+        let scores = api.scores(institution).await;
+        assert_eq!(scores.status, 200, "{institution}: {:?}", scores.body);
+    }
+    // A neighbour nobody registered with stays closed.
+    let lcl = api.get("/v1/institutions/lcl").await;
+    assert_eq!(lcl.body["reachable"]["status"], "needs-onboarding");
+}
