@@ -3,7 +3,7 @@
 //! read again.
 //!
 //! The numbers are those of the sandbox bank's page `/quirks`; those that only a connector can show
-//! are in `shared/banks/tests/it`.
+//! (where a link leads, what an unreadable page is called) are in `shared/banks/tests/it` as well.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use passerelle_local::Options;
 use serde_json::Value;
 
 use crate::person::Person;
-use crate::world::{Api, World, connect_at, decide, log_in, wait_for_ending, walk_to};
+use crate::world::{Api, World, approve, connect_at, decide, log_in, wait_for_ending, walk_to};
 
 /// One person's connection in a suite of its own.
 struct Story {
@@ -216,6 +216,58 @@ async fn q08_two_equal_payments_of_one_day_are_stored_as_two() {
     story.days(1).await;
     let again = story.lines(&account).await;
     assert!(lines.iter().all(|line| again.contains(line)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q09_pending_amounts_without_a_sign_upset_no_books_once_they_are_booked() {
+    let story = Story::at("quirk-q09", "quirk-q09").await;
+    let first = story.openings().await;
+    assert!(first.contains(&("\"payment\"".to_owned(), CURRENT)));
+    story.days(4).await;
+    assert_eq!(story.openings().await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q13_pages_that_lead_in_a_circle_store_nothing() {
+    let world = World::start(Options::in_memory()).await;
+    let api = world.api("cli_demo").await;
+    let consent = api.open_consent("customer-1").await;
+    let mut person = Person::new();
+    let link = consent["journey_url"].as_str().unwrap();
+    let page = walk_to(&mut person, link, "sandbox-bank").await;
+    let page = person.open(page.link("/sandbox-bank/")).await;
+    let back = approve(&mut person, &page, "quirk-q13").await;
+    assert_eq!(person.open(back.as_str()).await.status, 200);
+    world.suite.settled(Duration::from_secs(20)).await;
+    let standing = api.connection("customer-1").await;
+    assert_eq!(standing["status"], "connected", "{standing}");
+    assert_eq!(api.scores("customer-1").await.problem(), "not-found");
+}
+
+/// Sums do not see a day that moved. Every test person is paid and saves on the same days: they are compared
+/// with those of a person about whose days the bank bends nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn q23_q47_every_movement_keeps_its_day() {
+    let days = async |login: &str| {
+        let story = Story::of(login).await;
+        let account = story.accounts().await.remove(0);
+        let lines = story.lines(&account).await;
+        let mut days: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let day = line["booking_date"].as_str().unwrap().to_owned();
+                (day, line["amount"]["minor"].as_i64().unwrap())
+            })
+            .filter(|(_, minor)| matches!(minor, 190_000 | -20_000))
+            .collect();
+        days.sort();
+        days
+    };
+    let plain = days("quirk-q15").await;
+    assert!(plain.len() > 40, "two years: {}", plain.len());
+    for login in ["quirk-q23", "quirk-q47"] {
+        assert_eq!(days(login).await, plain, "{login}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

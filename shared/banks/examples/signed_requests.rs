@@ -51,7 +51,12 @@ async fn main() {
     let path = std::env::args().nth(1).unwrap_or_default();
     let pem = std::fs::read_to_string(&path).unwrap();
     let (base, heard) = listen().await;
-    for institution in ["sandbox-bank", "sandbox-bank-stet", "sandbox-bank-stet-a2"] {
+    for institution in [
+        "sandbox-bank",
+        "sandbox-bank-explicit",
+        "sandbox-bank-stet",
+        "sandbox-bank-stet-a2",
+    ] {
         let connector = connector(&base, institution, &pem);
         speak(connector.as_ref(), &base).await;
         for request in heard.lock().unwrap().drain(..) {

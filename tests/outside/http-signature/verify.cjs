@@ -17,6 +17,11 @@ const banks = {
     signed: ['digest', 'x-request-id'],
     keyId: (keyId) => keyId.startsWith(`SN=${certificate.serialNumber.replace(/^0+/, '')},CA=`),
   },
+  'sandbox-bank-explicit': {
+    signed: ['(request-target)', 'date', 'digest', 'x-request-id'],
+    digest: '512',
+    keyId: (keyId) => keyId.startsWith(`SN=${certificate.serialNumber.replace(/^0+/, '')},CA=`),
+  },
   'sandbox-bank-stet': {
     signed: ['host', 'date', 'x-request-id'],
     unsigned: ['authorization'],
@@ -47,6 +52,7 @@ function refusal({ institution, request }) {
   if (over) return `${over} is signed`;
   const [, algorithm, digest] = /^SHA-(256|512)=(.*)$/.exec(request.headers.digest ?? '') ?? [];
   if (request.body && !algorithm) return 'a body without a digest';
+  if (bank.digest && algorithm !== bank.digest) return `digest SHA-${algorithm}`;
   if (algorithm) {
     const own = crypto.createHash(`sha${algorithm}`).update(request.body).digest('base64');
     if (own !== digest) return 'the digest is not the body\'s';
