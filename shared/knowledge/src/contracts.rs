@@ -5,6 +5,7 @@ use passerelle_domain::ids::TransactionId;
 use passerelle_domain::money::Amount;
 use serde::{Deserialize, Serialize};
 
+use crate::label::Words;
 use crate::ledger::{Entry, Ledger};
 use crate::measure::days_between;
 use crate::recurrence::{Flow, FlowState, Rhythm};
@@ -276,22 +277,44 @@ pub(crate) fn payments(
         .filter(|entry| entry.category() == Category::IncomeInsurancePayout && entry.counts())
         .map(|entry| {
             let insurer = entry.enrichment.merchant.clone();
-            let refund = contracts.iter().any(|contract| {
-                contract.insurer.is_some()
-                    && contract.insurer == insurer
-                    && entry.cents() <= contract.premium.minor
+            // What the line says comes first; the amount tells only where the line says neither.
+            let kind = told_kind(entry).unwrap_or_else(|| {
+                let is_small = contracts.iter().any(|contract| {
+                    contract.insurer.is_some()
+                        && contract.insurer == insurer
+                        && entry.cents() <= contract.premium.minor
+                });
+                match is_small {
+                    true => InsurancePaymentKind::PremiumRefund,
+                    false => InsurancePaymentKind::Claim,
+                }
             });
             InsurancePayment {
                 insurer,
                 on: entry.date(),
                 amount: entry.line.amount,
-                kind: if refund {
-                    InsurancePaymentKind::PremiumRefund
-                } else {
-                    InsurancePaymentKind::Claim
-                },
+                kind,
                 evidence: entry.id(),
             }
         })
         .collect()
+}
+
+/// What a payment says of itself: a settled claim, or a premium given back.
+fn told_kind(entry: &Entry<'_>) -> Option<InsurancePaymentKind> {
+    const CLAIM: [&str; 4] = [
+        "SINISTRE",
+        "INDEMNISATION",
+        "INDEMNITE",
+        "REGLEMENT DOSSIER",
+    ];
+    const REFUND: [&str; 5] = ["COTISATION", "RISTOURNE", "TROP PERCU", "PRIME", "AVOIR"];
+    let words = Words::of([entry.line.label.expose()]);
+    let text = format!(" {} ", words.iter().collect::<Vec<_>>().join(" "));
+    let says = |told: &[&str]| told.iter().any(|it| text.contains(&format!(" {it}")));
+    match (says(&CLAIM), says(&REFUND)) {
+        (true, false) => Some(InsurancePaymentKind::Claim),
+        (false, true) => Some(InsurancePaymentKind::PremiumRefund),
+        _ => None,
+    }
 }

@@ -1,5 +1,7 @@
 //! Lines that belong together: found once, counted once.
 
+use std::collections::BTreeSet;
+
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::ids::TransactionId;
 use serde::{Deserialize, Serialize};
@@ -348,7 +350,7 @@ fn pair(
         }
     }
     possible.sort_unstable();
-    let mut used: Vec<usize> = Vec::new();
+    let mut used = BTreeSet::new();
     let mut pairs = Vec::new();
     for (_, from, to) in possible {
         if used.contains(&from) || used.contains(&to) {

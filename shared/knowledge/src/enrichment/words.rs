@@ -30,6 +30,8 @@ impl Reading<'_> {
             .filter(|finding| !about_insurance || !is_loan(finding.category));
         let named = self.by_dictionary();
         match (named, keyword) {
+            // What a lessor calls a rent is the lease of what it lets.
+            (Some(named), Some(keyword)) if is_lease(&named, &keyword) => self.refined(named),
             (Some(named), Some(keyword)) if keyword.confidence > named.confidence => Finding {
                 merchant: named.merchant,
                 ..keyword
@@ -162,7 +164,7 @@ impl Reading<'_> {
     }
 
     /// The line of a premium, told by the words around the insurer's name. Words that tell two lines
-    /// equally loud tell none: one premium may cover a home and a car.
+    /// equally loud tell none: one premium may cover a home and a car; a word for health tells it always.
     pub(super) fn insurance_line(&self, default: Category) -> Category {
         const LOUD: u8 = 4;
         let told = || {
@@ -175,6 +177,10 @@ impl Reading<'_> {
                 })
                 .filter(|word| default == Category::InsuranceUnknownLine || word.weight >= LOUD)
         };
+        // A premium that covers health among other things is a health premium: nothing less protects it.
+        if told().any(|word| word.weight >= LOUD && word.category == Category::InsuranceHealth) {
+            return Category::InsuranceHealth;
+        }
         let Some(loudest) = told().map(|word| word.weight).max() else {
             return default;
         };
@@ -222,4 +228,16 @@ impl Reading<'_> {
             confidence,
         })
     }
+}
+
+/// Whether the word "rent" stands beside somebody who lets no homes.
+fn is_lease(named: &Finding, keyword: &Finding) -> bool {
+    keyword.category == Category::HousingRent
+        && matches!(
+            named.category,
+            Category::TransportVehicleLoan
+                | Category::TransportVehicleRental
+                | Category::TelecomInternet
+                | Category::TelecomMobile
+        )
 }

@@ -103,6 +103,22 @@ fn protected_lines_are_recognised_and_say_nothing() {
         (-6_000, "PRLV SEPA HARMONIE MUTUELLE"),
         (-900, "CB PHIE LAFAYETTE"),
         (-5_000, "CB LABORATOIRE BIOGROUP"),
+        (-2_300, "CB PHCIE DU CENTRE"),
+        (-6_000, "CARTE X1234 CENTRE OPHTALMOLOGIQUE"),
+        (2_450, "VIR AMELI REMBOURSEMENT"),
+        (1_200, "VIR SEPA VIAMEDIS"),
+        (-4_000, "CARTE 12/03 DRE LEFEBVRE"),
+        (-1_800, "PRLV SEPA SNUDI FO 44"),
+        (-1_500, "PRLV SEPA CONFEDERATION GENERALE DU TRAVAIL"),
+        (-2_000, "PRLV SEPA LFI"),
+        (-3_000, "VIR SEPA EVECHE DE NANTES"),
+        (-4_100, "PRLV SEPA SWISSLIFE PREVOYANCE ET SANTE"),
+        (
+            -5_200,
+            "PRLV SEPA AXA FRANCE COMPLEMENTAIRE SANTE PREVOYANCE",
+        ),
+        (-7_300, "PRLV SEPA ALLIANZ VIE SANTE AUTO"),
+        (-1_900, "PRLV SEPA ALLIANZ VIE HOSPITALISATION"),
     ];
     for (cents, label) in protected {
         let given = line(cents, label);
@@ -128,10 +144,34 @@ fn ordinary_lines_are_not_hidden() {
         (-900, "CB MONOPRIX"),
         (-2_500, "PRLV SEPA SANTEVET"),
         (-4_000, "CB LA DROGUERIE"),
+        (-2_300, "CB BRASSERIE DE L HOPITAL"),
+        (-450, "CB PARKING HOPITAL"),
+        (-800, "CB INDIGO PARC CLINIQUE"),
+        (-350, "CB BOULANGERIE RUE DE L EGLISE"),
+        (-25_000, "CB GARAGE DE L ABBAYE"),
+        (-16_000, "CB DR MARTENS PARIS"),
+        (-1_250, "CB LABO PHOTO EXPRESS"),
     ];
     for (cents, label) in ordinary {
         assert!(!is_sensitive(&line(cents, label)), "{label}");
     }
+}
+
+#[test]
+fn a_lessors_rent_is_no_home() {
+    for label in [
+        "PRLV SEPA CREDIPAR LOYER 12",
+        "PRLV SEPA VOLKSWAGEN BANK LOYER",
+        "PRLV SEPA BMW FINANCE LOYER LOA",
+    ] {
+        assert_eq!(
+            enrich(&line(-32_000, label)).category,
+            Category::TransportVehicleLoan,
+            "{label}"
+        );
+    }
+    let home = enrich(&line(-72_000, "PRLV SEPA FONCIA LOYER JUIN"));
+    assert_eq!(home.category, Category::HousingRent);
 }
 
 #[test]

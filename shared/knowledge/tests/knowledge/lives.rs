@@ -353,6 +353,43 @@ fn a_claim_is_told_from_a_premium_given_back_and_from_income() {
     );
 }
 
+/// The amount alone would call it a refund: it is less than a year's premium.
+#[test]
+fn a_payment_that_names_a_claim_is_one_however_small() {
+    let life = Life::ordinary()
+        .once("2025-09-10", -62_000, "PRLV SEPA MAIF ASSURANCE AUTO")
+        .once("2026-02-02", 45_000, "VIR SEPA MAIF REGLEMENT SINISTRE")
+        .once("2026-03-02", 90_000, "VIR SEPA MAIF RISTOURNE COTISATION");
+    let kinds: Vec<_> = life
+        .analysis()
+        .insurance_payments
+        .iter()
+        .map(|payment| payment.kind)
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            InsurancePaymentKind::Claim,
+            InsurancePaymentKind::PremiumRefund
+        ]
+    );
+}
+
+/// As many equal transfers there and back as nobody makes: pairing them is not slow.
+#[test]
+fn a_thousand_equal_transfers_are_paired_once_each() {
+    let mut life = Life::ordinary();
+    for _ in 0..1_000 {
+        life = life.once("2026-05-04", -5_000, "VIR VERS LIVRET A");
+        life = life.on_savings("2026-05-04", 5_000, "VIR DEPUIS COMPTE COURANT");
+    }
+    let relations = life.analysis().relations;
+    let internal = relations
+        .iter()
+        .filter(|relation| relation.kind == RelationKind::InternalTransfer);
+    assert_eq!(internal.count(), 1_000);
+}
+
 #[test]
 fn two_motor_contracts_are_a_possible_double() {
     let life = Life::ordinary()
