@@ -7,6 +7,8 @@ use jiff::civil::Date;
 
 use super::{LifeMoment, MomentKind, Story};
 use crate::contracts::InsuranceContract;
+use crate::label::Words;
+use crate::ledger::Entry;
 use crate::measure::plus_days;
 use crate::recurrence::{FlowKind, FlowState};
 use crate::taxonomy::Category;
@@ -20,7 +22,7 @@ impl Story<'_, '_> {
             .find(|entry| entry.cents() <= -PURCHASE_FLOOR);
         let registration = self
             .debits(Category::TransportVehiclePurchase)
-            .find(|entry| entry.cents() > -PURCHASE_FLOOR);
+            .find(|entry| entry.cents() > -PURCHASE_FLOOR && !is_about_a_person(entry));
         let candidates = [
             (purchase, 85),
             (self.debut(Category::TransportVehicleLoan), 80),
@@ -99,4 +101,12 @@ pub(super) fn anniversaries(
             LifeMoment::new(MomentKind::ContractAnniversary, known_on, 70, evidence)
         })
     })
+}
+
+/// Whether a payment to the agency that registers vehicles is for a passport, a card or a licence.
+fn is_about_a_person(entry: &Entry<'_>) -> bool {
+    const PAPERS: [&str; 5] = ["PASSEPORT", "PERMIS", "IDENTITE", "CNI", "TIMBRE"];
+    Words::of([entry.line.label.expose()])
+        .iter()
+        .any(|word| PAPERS.contains(&word))
 }

@@ -9,7 +9,8 @@ use crate::taxonomy::Category;
 
 impl<'a> Story<'a, '_> {
     /// At the first strong sign (notary, first instalment of a home loan), or at the second weaker one
-    /// (guarantee fee, deposit given back, first home premium, large works) within four months.
+    /// (guarantee fee, deposit given back, first home premium, large works) within four months. A deposit
+    /// given back and a new premium alone are a tenant's who moves.
     pub(super) fn home_purchase(&self) -> Option<LifeMoment> {
         const NOTARY_FLOOR: i64 = 200_000;
         const WORKS_FLOOR: i64 = 150_000;
@@ -37,7 +38,7 @@ impl<'a> Story<'a, '_> {
         weak.sort_by_key(|entry| entry.date());
         let second_weak = weak.windows(2).find_map(|pair| match pair {
             [one, other] if days_between(one.date(), other.date()) <= WEAK_SIGNS_WITHIN => {
-                Some((*one, *other))
+                Some((*one, *other)).filter(|_| !(is_tenancy(one) && is_tenancy(other)))
             }
             _ => None,
         });
@@ -128,4 +129,12 @@ impl<'a> Story<'a, '_> {
         }
         None
     }
+}
+
+/// What a tenant who moves to another rented home has as well.
+fn is_tenancy(entry: &Entry<'_>) -> bool {
+    matches!(
+        entry.category(),
+        Category::HousingDeposit | Category::InsuranceHome
+    )
 }

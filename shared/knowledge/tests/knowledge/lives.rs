@@ -353,6 +353,38 @@ fn a_claim_is_told_from_a_premium_given_back_and_from_income() {
     );
 }
 
+#[test]
+fn a_tenant_who_moves_has_bought_nothing() {
+    let life = Life::ordinary()
+        .once(
+            "2026-03-02",
+            75_000,
+            "VIR SEPA REMBOURSEMENT DEPOT DE GARANTIE",
+        )
+        .once("2026-04-04", -1_800, "PRLV SEPA MAIF HABITATION");
+    let bought = life
+        .analysis()
+        .life_moments
+        .iter()
+        .any(|moment| moment.kind == MomentKind::HomePurchase);
+    assert!(!bought);
+}
+
+#[test]
+fn a_passport_is_no_vehicle() {
+    let vehicles = |label: &str| {
+        let life = Life::ordinary().once("2026-03-02", -8_600, label);
+        let moments = life.analysis().life_moments;
+        let kinds = moments.iter().map(|moment| moment.kind);
+        kinds
+            .filter(|kind| *kind == MomentKind::VehicleChange)
+            .count()
+    };
+    assert_eq!(vehicles("CB ANTS PASSEPORT"), 0);
+    assert_eq!(vehicles("CB ANTS PERMIS DE CONDUIRE"), 0);
+    assert_eq!(vehicles("CB ANTS IMMATRICULATION"), 1);
+}
+
 /// The amount alone would call it a refund: it is less than a year's premium.
 #[test]
 fn a_payment_that_names_a_claim_is_one_however_small() {
