@@ -110,7 +110,7 @@ pub struct PurposeTerms {
     pub reads: BTreeSet<DataClass>,
     /// What it may derive.
     pub learns: BTreeSet<Fact>,
-    /// Whether it serves selling: then fragility is never available to it.
+    /// Whether it serves selling: then fragility is never available to it, nor are single lines.
     #[serde(default)]
     pub sells: bool,
     /// Days after the end for which what was read for it is kept, sealed and served to nobody.
@@ -272,6 +272,13 @@ impl Catalogue {
                     "expected at least one class of data",
                 );
             }
+            if purpose.terms.sells && purpose.terms.may_read(DataClass::Transactions) {
+                // Among the lines themselves stand the fees and games nobody may sell by.
+                fault(
+                    format!("/{index}/reads"),
+                    "expected no transactions where `sells` is true",
+                );
+            }
             if purpose.terms.retention_days > LONGEST_RETENTION_DAYS {
                 fault(format!("/{index}/retention_days"), "expected 0 to 3650");
             }
@@ -364,6 +371,17 @@ mod tests {
             places,
             ["/1/code", "/2/reads", "/3/texts/en", "/4/texts/fr/learned"]
         );
+    }
+
+    #[test]
+    fn a_purpose_that_sells_reads_no_lines() {
+        let mut purposes = Catalogue::standard().purposes;
+        let sells = purposes.iter().position(|purpose| purpose.terms.sells);
+        let purpose = &mut purposes[sells.unwrap()];
+        purpose.terms.reads.insert(DataClass::Transactions);
+        let faults = Catalogue::parse(purposes, &BOTH).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].pointer.ends_with("/reads"));
     }
 
     #[test]
