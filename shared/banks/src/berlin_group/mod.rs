@@ -198,6 +198,7 @@ impl Connector for BerlinGroup {
     }
 
     async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError> {
+        self.interface.reads_with(access.token)?;
         let answer = self
             .http
             .send(Call {
