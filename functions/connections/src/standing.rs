@@ -1,11 +1,12 @@
 //! Where connections stand. No bank data, so no purpose: status, dates and the call budget.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
 use passerelle_domain::Timestamp;
 use passerelle_domain::call_budget::{CallBudget, CallRule};
-use passerelle_domain::connection::Connection;
+use passerelle_domain::connection::{Connection, ConnectionStatus};
 use passerelle_domain::ids::{ConnectionId, ConsentId, CustomerReference, InstitutionId};
 use passerelle_runtime::{Caller, Json, Path, Problem};
 use serde::Serialize;
@@ -77,10 +78,13 @@ pub(crate) async fn of_customer(
             .await
             .map_err(refused)?
         {
-            shown.push(standing(connection, budget, now));
+            let over = matches!(connection.status, ConnectionStatus::Closed { .. });
+            shown.push((standing(connection, budget, now), over));
         }
     }
-    shown.sort_by_key(|standing| std::cmp::Reverse(standing.created_at));
+    // Newest first; of two made in the same second, the one that still stands.
+    shown.sort_by_key(|(standing, over)| (Reverse(standing.created_at), *over));
+    let shown = shown.into_iter().map(|(standing, _)| standing).collect();
     Ok(Json(Standings { connections: shown }))
 }
 
