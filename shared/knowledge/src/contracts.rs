@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::Words;
 use crate::ledger::{Entry, Ledger};
+use crate::lexicon::lexicon;
 use crate::measure::days_between;
 use crate::recurrence::{Flow, FlowState, Rhythm};
 use crate::taxonomy::Category;
@@ -274,7 +275,7 @@ pub(crate) fn payments(
     ledger
         .entries
         .iter()
-        .filter(|entry| entry.category() == Category::IncomeInsurancePayout && entry.counts())
+        .filter(|entry| entry.counts() && is_from_an_insurer(entry))
         .map(|entry| {
             let insurer = entry.enrichment.merchant.clone();
             // What the line says comes first; the amount tells only where the line says neither.
@@ -298,6 +299,18 @@ pub(crate) fn payments(
             }
         })
         .collect()
+}
+
+/// Whether money came from an insurer: a claim, or what its words call a premium given back.
+fn is_from_an_insurer(entry: &Entry<'_>) -> bool {
+    match entry.category() {
+        Category::IncomeInsurancePayout => true,
+        Category::IncomeRefund => {
+            let merchant = entry.enrichment.merchant.as_deref();
+            merchant.is_some_and(|name| lexicon().is_insurer(name))
+        }
+        _ => false,
+    }
 }
 
 /// What a payment says of itself: a settled claim, or a premium given back.

@@ -78,12 +78,9 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
         .and_then(|(index, _)| lexicon.merchant(index))
         .is_some_and(|merchant| merchant.kind == MerchantKind::HealthInsurer);
     if health_insurer {
-        // What a mutual pays back is care received, not a contract.
-        return if reading.is_debit() {
-            Sensitivity::HealthPremium
-        } else {
-            Sensitivity::Payee
-        };
+        if let Some(protected) = with_a_mutual(reading) {
+            return protected;
+        }
     }
     // "MEDECINS SANS FRONTIERES" is a charity, a "CLINIQUE VETERINAIRE" no clinic.
     let others: Vec<&Hit> = reading
@@ -126,6 +123,21 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
         return Sensitivity::HealthPremium;
     }
     found
+}
+
+/// What a movement with a health mutual reveals; `None` where its words tell another line of cover, or
+/// wages: a mutual is an employer as well, and sells more than care.
+fn with_a_mutual(reading: &Reading<'_>) -> Option<Sensitivity> {
+    if reading.is_debit() {
+        return reading
+            .is_for_health()
+            .then_some(Sensitivity::HealthPremium);
+    }
+    if reading.replaces_income() {
+        return Some(Sensitivity::IncomeWithoutCause);
+    }
+    // What a mutual pays back is care received, not a contract.
+    (!reading.announces_income()).then_some(Sensitivity::Payee)
 }
 
 fn covers(outer: &Hit, inner: &Hit) -> bool {

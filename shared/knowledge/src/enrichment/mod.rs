@@ -179,6 +179,11 @@ impl Reading<'_> {
                 || self.by_dictionary().as_ref().is_some_and(replaces))
     }
 
+    /// Whether nothing in the words tells another line than health.
+    pub fn is_for_health(&self) -> bool {
+        self.insurance_line(Category::InsuranceHealth) == Category::InsuranceHealth
+    }
+
     /// Whether the words tell a premium for complementary health cover.
     pub fn is_health_premium(&self) -> bool {
         self.is_debit()

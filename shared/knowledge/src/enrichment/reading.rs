@@ -4,7 +4,7 @@ use passerelle_domain::private::Private;
 use passerelle_domain::transaction::Transaction;
 
 use crate::label::{Words, has_digit, is_number};
-use crate::lexicon::{Hit, Lexicon, Meaning, MerchantKind};
+use crate::lexicon::{Hit, Lexicon, Meaning, Merchant, MerchantKind};
 use crate::operation::Operation;
 
 /// A line as words and the phrases found in them.
@@ -101,43 +101,51 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The business named in the label: a facilitator only when nobody else is.
+    /// The business named in the label: a facilitator only when nobody else is, and a mere word only
+    /// where no firm known for itself is named.
     pub fn merchant(&self) -> Option<(usize, Hit)> {
-        let named = self.hits.iter().filter_map(|hit| match hit.meaning {
-            Meaning::Merchant(index) => {
-                let merchant = self.lexicon.merchant(index)?;
-                let is_transfer =
-                    self.operation.is_outgoing_transfer() || self.operation.is_incoming_transfer();
-                if merchant.kind == MerchantKind::Shop && is_transfer {
-                    return None;
-                }
-                Some((index, merchant.kind == MerchantKind::Facilitator, *hit))
-            }
-            _ => None,
-        });
-        let (index, _, first) = named
-            .clone()
+        let firm_is_named = self.named().any(|(_, merchant, _)| is_firm(merchant));
+        let named = || {
+            self.named()
+                .filter(|(_, merchant, _)| !(firm_is_named && merchant.is_last_resort))
+        };
+        let (index, _, first) = named()
             .filter(|(_, _, hit)| !self.is_inside_announcement(hit))
-            .min_by_key(|(_, facilitator, hit)| {
+            .min_by_key(|(_, merchant, hit)| {
                 (
-                    *facilitator,
+                    merchant.kind == MerchantKind::Facilitator,
                     hit.start,
                     std::cmp::Reverse(hit.words),
                     hit.cut,
                 )
             })?;
         // "E.LECLERC STATION": a name that goes on where the first one ends says more.
-        named
-            .filter(|(_, facilitator, hit)| {
-                !facilitator
+        let goes_on = named()
+            .filter(|(_, merchant, hit)| {
+                merchant.kind != MerchantKind::Facilitator
                     && !hit.cut
                     && hit.start > first.start
                     && hit.start < first.start + first.words
                     && hit.start + hit.words > first.start + first.words
             })
             .map(|(index, _, hit)| (index, hit))
-            .next()
-            .or(Some((index, first)))
+            .next();
+        goes_on.or(Some((index, first)))
+    }
+
+    /// Every business of the dictionary in the label. A shop known by its sign alone takes no transfers:
+    /// a person of the same name may.
+    fn named(&self) -> impl Iterator<Item = (usize, &Merchant, Hit)> {
+        let is_transfer =
+            self.operation.is_outgoing_transfer() || self.operation.is_incoming_transfer();
+        self.hits.iter().filter_map(move |hit| match hit.meaning {
+            Meaning::Merchant(index) => {
+                let merchant = self.lexicon.merchant(index)?;
+                let is_person = merchant.kind == MerchantKind::Shop && is_transfer;
+                (!is_person).then_some((index, merchant, *hit))
+            }
+            _ => None,
+        })
     }
 
     /// A name that is part of the words announcing the operation is not a payee.
@@ -176,6 +184,15 @@ impl<'a> Reading<'a> {
         }
         cleaned
     }
+}
+
+/// Whether a business is known by a name of its own, wherever it stands.
+fn is_firm(merchant: &Merchant) -> bool {
+    !merchant.is_last_resort
+        && !matches!(
+            merchant.kind,
+            MerchantKind::Facilitator | MerchantKind::Shop
+        )
 }
 
 /// Whether the label says more than the code about the same family of movement.

@@ -56,7 +56,7 @@ impl Reading<'_> {
             Operation::Seizure => (Category::TaxFine, 80),
             Operation::Fees => return Some(self.kind_of_fee()),
             Operation::FeesRefund => (Category::IncomeRefund, 90),
-            Operation::LoanInstalment if !self.names_an_insurer() => {
+            Operation::LoanInstalment if self.is_in_parts() || !self.names_an_insurer() => {
                 return Some(self.kind_of_loan());
             }
             Operation::LoanDisbursement => return Some(self.kind_of_loan()),
@@ -66,7 +66,13 @@ impl Reading<'_> {
                         .unwrap_or_else(|| self.announced_finding(Category::TransferInternal, 92)),
                 );
             }
-            Operation::Interest => (Category::IncomeInterest, 94),
+            Operation::Interest => {
+                return Some(
+                    self.best_keyword()
+                        .filter(|finding| finding.category == Category::IncomeDividend)
+                        .unwrap_or_else(|| self.announced_finding(Category::IncomeInterest, 94)),
+                );
+            }
             Operation::Investment => {
                 return Some(
                     self.best_keyword()
@@ -100,6 +106,13 @@ impl Reading<'_> {
             rule,
             confidence,
         }
+    }
+
+    /// "ECHEANCE PRET … CAPITAL … INTERETS … ASSURANCE": an instalment told part by part is no premium.
+    fn is_in_parts(&self) -> bool {
+        self.words
+            .iter()
+            .any(|word| matches!(word, "CAPITAL" | "INTERETS" | "AMORTI"))
     }
 
     fn kind_of_fee(&self) -> Finding {

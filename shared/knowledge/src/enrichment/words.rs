@@ -10,7 +10,7 @@ impl Reading<'_> {
     pub(super) fn names_an_insurer(&self) -> bool {
         self.merchant()
             .and_then(|(index, _)| self.lexicon.merchant(index))
-            .is_some_and(|merchant| merchant.kind == MerchantKind::Insurer)
+            .is_some_and(|merchant| merchant.kind.is_insurer())
             || self.hits.iter().any(|hit| match hit.meaning {
                 Meaning::Keyword(index) => self
                     .lexicon
@@ -32,6 +32,8 @@ impl Reading<'_> {
         match (named, keyword) {
             // What a lessor calls a rent is the lease of what it lets.
             (Some(named), Some(keyword)) if is_lease(&named, &keyword) => self.refined(named),
+            // "CARDIF ASSURANCE VIE ASSU EMPRUNTEUR": all the words were weighed for the line already.
+            (Some(named), Some(keyword)) if self.line_is_told(&named, &keyword) => named,
             (Some(named), Some(keyword)) if keyword.confidence > named.confidence => Finding {
                 merchant: named.merchant,
                 ..keyword
@@ -51,6 +53,17 @@ impl Reading<'_> {
                     confidence: 0,
                 }),
         }
+    }
+
+    /// Whether words around an insurer's name made its line more precise, where a word tells another.
+    fn line_is_told(&self, named: &Finding, keyword: &Finding) -> bool {
+        let usual = named
+            .merchant
+            .and_then(|index| self.lexicon.merchant(index))
+            .map(|merchant| merchant.category);
+        named.category.is_in("insurance")
+            && keyword.category.is_in("insurance")
+            && usual.is_some_and(|usual| usual != named.category)
     }
 
     /// The last word is the beginning of telling words that all say the same.
@@ -120,7 +133,11 @@ impl Reading<'_> {
             })
     }
 
+    /// A name glued to another word or cut short, where none is written in full.
     fn by_guessed_name(&self) -> Option<Finding> {
+        if self.merchant().is_some() {
+            return None;
+        }
         let index = self.lexicon.guess_merchant(&self.words)?;
         let merchant = self.lexicon.merchant(index)?;
         self.about_merchant(index, merchant, Stage::Dictionary, 78)
@@ -138,7 +155,9 @@ impl Reading<'_> {
         let gives_back = matches!(self.operation, Operation::DirectDebitRejected);
         let category = if self.is_debit() || gives_back {
             match merchant.kind {
-                MerchantKind::Insurer => self.insurance_line(merchant.category),
+                MerchantKind::Insurer | MerchantKind::HealthInsurer => {
+                    self.insurance_line(merchant.category)
+                }
                 _ => merchant.category,
             }
         } else if let Some(received) = merchant.received {

@@ -111,6 +111,13 @@ impl Lexicon {
         self.noise.contains(word)
     }
 
+    /// Whether premiums are paid to the business of this name.
+    pub fn is_insurer(&self, name: &str) -> bool {
+        self.merchants
+            .iter()
+            .any(|merchant| merchant.name == name && merchant.kind.is_insurer())
+    }
+
     pub fn merchant(&self, index: usize) -> Option<&Merchant> {
         self.merchants.get(index)
     }

@@ -50,6 +50,8 @@ pub(crate) struct Merchant {
     /// What money from it is; `None` for a business that only ever gives back.
     pub received: Option<Category>,
     pub kind: MerchantKind,
+    /// A word rather than a name: it counts only where nobody else is named.
+    pub is_last_resort: bool,
 }
 
 /// What a business does for the label it stands in.
@@ -64,6 +66,13 @@ pub(crate) enum MerchantKind {
     Insurer,
     /// A health mutual: the fact of a contract is all that may be known of it.
     HealthInsurer,
+}
+
+impl MerchantKind {
+    /// Whether premiums are paid to it.
+    pub fn is_insurer(self) -> bool {
+        matches!(self, Self::Insurer | Self::HealthInsurer)
+    }
 }
 
 /// A word that tells a category by itself.

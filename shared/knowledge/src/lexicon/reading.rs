@@ -83,20 +83,21 @@ impl Lexicon {
                 (MerchantKind::Insurer, Category::InsuranceHealth) => MerchantKind::HealthInsurer,
                 (kind, _) => kind,
             };
+            let phrases = row.text(3);
             let index = self.merchants.len();
             self.merchants.push(Merchant {
                 name,
                 category,
                 received: row.optional(2)?,
                 kind,
+                is_last_resort: phrases.starts_with("=?"),
             });
             // `=` before the phrases means that the name itself is too common a word to be one.
-            let phrases = row.text(3);
             if !phrases.starts_with('=') {
                 self.add_merchant_phrase(name, index);
             }
             for phrase in row.alternatives(3) {
-                self.add_merchant_phrase(phrase.trim_start_matches('='), index);
+                self.add_merchant_phrase(phrase.trim_start_matches(['=', '?']), index);
             }
         }
         Ok(())

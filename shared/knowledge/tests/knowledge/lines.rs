@@ -140,6 +140,9 @@ fn ordinary_lines_are_not_hidden() {
     let ordinary = [
         (-3_000, "CB CARREFOUR CITY"),
         (210_000, "VIR SEPA CHU DE NANTES PAIE"),
+        (190_000, "VIR HARMONIE MUTUELLE SALAIRE MAI"),
+        (90_000, "VIR PRO BTP CONGES PAYES"),
+        (-1_900, "CB CHR RESTAURATION"),
         (-50_000, "VIREMENT EMIS LOYER"),
         (-900, "CB MONOPRIX"),
         (-2_500, "PRLV SEPA SANTEVET"),
@@ -154,6 +157,138 @@ fn ordinary_lines_are_not_hidden() {
     ];
     for (cents, label) in ordinary {
         assert!(!is_sensitive(&line(cents, label)), "{label}");
+    }
+}
+
+/// What the words say is covered, and in which direction the money goes, tell more than the name alone.
+#[test]
+fn words_around_an_insurers_name_tell_what_is_paid() {
+    for (cents, label, category) in [
+        (
+            -2_210,
+            "PRLV SEPA MALAKOFF HUMANIS ASSURANCE EMPRUNTEUR",
+            Category::InsuranceLoan,
+        ),
+        (
+            -1_210,
+            "PRLV SEPA MGEN VIE CAUTION PRET",
+            Category::InsuranceLoan,
+        ),
+        (
+            -10_000,
+            "PRLV SEPA AG2R LA MONDIALE EPARGNE RETRAITE",
+            Category::InsuranceLifeSavings,
+        ),
+        (
+            -5_210,
+            "PRLV MUTUELLE ASSURANCE DES COMMERCANTS MACIF AUTO",
+            Category::InsuranceAuto,
+        ),
+        (
+            -3_200,
+            "PRLV CARDIF ASSURANCE VIE ASSU EMPRUNTEUR",
+            Category::InsuranceLoan,
+        ),
+        (
+            500_000,
+            "VIR ALLIANZ VIE RACHAT PARTIEL",
+            Category::InsuranceLifeSavings,
+        ),
+        (1_200, "VIR MAIF RISTOURNE 2024", Category::IncomeRefund),
+        (
+            2_200,
+            "VIR DIRECT ASSURANCE TROP PERCU COTISATION",
+            Category::IncomeRefund,
+        ),
+        (
+            -61_200,
+            "ECHEANCE PRET 12 CAPITAL : 500.00 INTERETS : 100.00 ASSURANCE : 12.00",
+            Category::LoanUnknown,
+        ),
+    ] {
+        let read = line(cents, label);
+        assert_eq!(enrich(&read).category, category, "{label}");
+        assert!(!is_sensitive(&read), "{label}");
+    }
+    // Without another word, a mutual is a health mutual, and so is the bare word.
+    for label in [
+        "PRLV MUTUELLE",
+        "PRLV SEPA MALAKOFF HUMANIS",
+        "PRLV MGEN SANTE PRET",
+    ] {
+        assert_eq!(
+            enrich(&line(-4_500, label)).category,
+            Category::InsuranceHealth,
+            "{label}"
+        );
+    }
+}
+
+/// Applications that write English, and French banks that shorten their words.
+#[test]
+fn movements_are_told_in_other_banks_own_words() {
+    for (cents, label, operation, category) in [
+        (
+            -2_000,
+            "To Marie Dupont",
+            Operation::TransferSent,
+            Category::TransferPerson,
+        ),
+        (
+            2_000,
+            "Payment from Camille Martin",
+            Operation::TransferReceived,
+            Category::TransferPerson,
+        ),
+        (
+            200_000,
+            "Salary from ACME SAS",
+            Operation::TransferReceived,
+            Category::IncomeSalary,
+        ),
+        (
+            -5_000,
+            "To pocket EUR Vacances from EUR",
+            Operation::TransferInternal,
+            Category::TransferSavings,
+        ),
+        (
+            -4_000,
+            "Cash at LCL PARIS",
+            Operation::CashWithdrawal,
+            Category::CashWithdrawal,
+        ),
+        (
+            -799,
+            "Premium plan fee",
+            Operation::Fees,
+            Category::BankAccountFee,
+        ),
+        (
+            20_000,
+            "VRST REF ESPECES 0012",
+            Operation::CashDeposit,
+            Category::CashDeposit,
+        ),
+        (
+            -400,
+            "INTERETS/FRAIS AU 30 09 24",
+            Operation::Fees,
+            Category::BankOverdraftInterest,
+        ),
+        (
+            -300,
+            "PAIEMENT PSC 1205 PARIS FRAIS CARTE PAUL",
+            Operation::Card,
+            Category::FoodRestaurant,
+        ),
+    ] {
+        let read = enrich(&line(cents, label));
+        assert_eq!(
+            (read.operation, read.category),
+            (operation, category),
+            "{label}"
+        );
     }
 }
 
