@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::person::Person;
+use crate::settings::put;
 use crate::world::{Answer, Api, World, approve, connect, wait_for_ending, walk_to_bank};
 
 const PARTS: [&str; 5] = [
@@ -282,4 +283,41 @@ async fn an_opt_in_is_off_until_the_person_asks_and_ends_with_the_connection() {
         .to_owned();
     let read = format!("/v1/connections/{renewed}/opt-ins?purpose=advice");
     assert_eq!(api.get(&read).await.body, off);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gave_its_names_reads_which_contracts_are_its_own() {
+    let (_world, api, _) = connected().await;
+    let providers = |contracts: &Answer| -> Vec<(String, Value)> {
+        let contracts = contracts.body["contracts"].as_array().unwrap().iter();
+        contracts
+            .filter_map(|contract| {
+                let insurer = contract["insurer"].as_str()?;
+                Some((insurer.to_owned(), contract["provider"].clone()))
+            })
+            .collect()
+    };
+    let unnamed = providers(&part(&api, "contracts", "advice").await);
+    assert!(unnamed.iter().all(|(_, provider)| provider.is_null()));
+    let ours = unnamed.first().expect("this person is insured").0.clone();
+
+    let settings = json!({"insurer_names": [ours.to_uppercase()]});
+    let saved = put(&api, 0, &settings).await;
+    assert_eq!(saved.status, 200, "{saved:?}");
+    let named = providers(&part(&api, "contracts", "advice").await);
+    assert_eq!(named.len(), unnamed.len());
+    for (insurer, provider) in named {
+        let expected = if insurer == ours { "own" } else { "competitor" };
+        assert_eq!(provider, expected, "{insurer}");
+    }
+    let asked = json!({"customer": "customer-1", "purpose": "advice"});
+    let computed = api.send(Method::POST, "/v1/scores", Some(&asked)).await;
+    assert!(providers(&computed).contains(&(ours, json!("own"))));
+
+    let stranger = json!({"insurer_names": ["MAIF", "Nobody Ever"]});
+    let refused = put(&api, 1, &stranger).await;
+    assert_eq!(refused.problem(), "invalid-body");
+    let errors = refused.body["errors"].to_string();
+    assert!(errors.contains("#/insurer_names/1"), "{errors}");
+    assert!(!errors.contains("#/insurer_names/0"), "{errors}");
 }

@@ -13,7 +13,7 @@ async fn started() -> (World, Api) {
     (world, api)
 }
 
-async fn put(api: &Api, version: u64, settings: &Value) -> Answer {
+pub async fn put(api: &Api, version: u64, settings: &Value) -> Answer {
     let request = api
         .raw(Method::PUT, "/v1/settings")
         .header("if-match", format!("\"{version}\""))

@@ -14,7 +14,7 @@ use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
 use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
 use passerelle_knowledge::{
     Analysis, CoverRemark, Coverage, FeatureWindow, InsuranceContract, InsurancePayment,
-    LifeMoment, Profile, Recurrence, Scorecard,
+    LifeMoment, OwnInsurers, Profile, Recurrence, Scorecard,
 };
 use passerelle_runtime::{Caller, Code, Json, Path, Problem, Query};
 use serde::Serialize;
@@ -172,6 +172,9 @@ async fn serve<P>(
         // What one of them was not told of is shown of none.
         analysis = analysis.visible_to(&terms);
     }
+    let settings = store.table().settings(&caller.client).await;
+    let names = settings.map_err(refused)?.insurer_names;
+    analysis = analysis.seen_by(&OwnInsurers::named(names.iter().map(String::as_str)));
     let read = Read {
         customer: &customer,
         connection: None,

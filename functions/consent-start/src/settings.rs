@@ -17,7 +17,7 @@ use passerelle_domain::ids::ClientId;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::purpose::Purpose;
 use passerelle_domain::tenant::{
-    HttpsAddress, Logo, LogoReference, TenantSettings, UnverifiedSettings,
+    HttpsAddress, Logo, LogoReference, SettingsFault, TenantSettings, UnverifiedSettings,
 };
 use passerelle_runtime::{Caller, Code, FieldError, Json, Place, Problem};
 use serde::Serialize;
@@ -37,6 +37,7 @@ struct Shown {
     consent_days: u16,
     locales: Vec<Locale>,
     purposes: Vec<Purpose>,
+    insurer_names: Vec<String>,
     /// When the key of one-click links was made, if there is one.
     link_key_since: Option<Timestamp>,
 }
@@ -65,13 +66,11 @@ pub(crate) async fn save(
 ) -> Result<Response, Problem> {
     let before = consent_start.settings(&caller.client).await?;
     check_version(&headers, &before)?;
-    let next = sent.parse(&before).map_err(|faults| {
-        let problem = Problem::new(Code::InvalidBody);
-        faults.into_iter().fold(problem, |problem, fault| {
-            let pointer = format!("#{}", fault.pointer);
-            problem.with_error(FieldError::pointer(pointer, fault.expected))
-        })
-    })?;
+    let next = sent.parse(&before).map_err(unfit)?;
+    let strangers = unknown_insurers(&next);
+    if !strangers.is_empty() {
+        return Err(unfit(strangers));
+    }
     consent_start.replace(&caller.client, next, None).await
 }
 
@@ -168,11 +167,33 @@ impl ConsentStart {
             consent_days: settings.consent_days,
             locales: settings.locales,
             purposes: settings.catalogue.purposes().to_vec(),
+            insurer_names: settings.insurer_names,
             link_key_since: keys.map(|keys| keys.since),
         };
         let tag = tag.map_err(|error| Problem::internal(&error))?;
         Ok(([(ETAG, tag)], Json(shown)).into_response())
     }
+}
+
+/// Names that would never be met in a contract: a setting without effect is refused.
+fn unknown_insurers(settings: &TenantSettings) -> Vec<SettingsFault> {
+    let names = settings.insurer_names.iter().enumerate();
+    names
+        .filter(|(_, name)| passerelle_knowledge::insurer_named(name).is_none())
+        .map(|(index, _)| SettingsFault {
+            pointer: format!("/insurer_names/{index}"),
+            expected: "expected an insurer of the dictionary (shared/knowledge/data/insurers.csv)"
+                .to_owned(),
+        })
+        .collect()
+}
+
+fn unfit(faults: Vec<SettingsFault>) -> Problem {
+    let problem = Problem::new(Code::InvalidBody);
+    faults.into_iter().fold(problem, |problem, fault| {
+        let pointer = format!("#{}", fault.pointer);
+        problem.with_error(FieldError::pointer(pointer, fault.expected))
+    })
 }
 
 fn with_logo(before: TenantSettings, logo: Option<LogoReference>) -> TenantSettings {

@@ -9,7 +9,7 @@ use passerelle_aws::pages::History;
 use passerelle_domain::Timestamp;
 use passerelle_domain::ids::{ClientId, CustomerReference};
 use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
-use passerelle_knowledge::Analysis;
+use passerelle_knowledge::{Analysis, OwnInsurers};
 use passerelle_runtime::{Caller, Json, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,9 @@ pub(crate) async fn compute(
     // What one of them was not told of is shown of none.
     let told = granting.terms.iter();
     let analysis = told.fold(whole, |analysis, terms| analysis.visible_to(terms));
+    let settings = scoring.store.table().settings(&caller.client).await;
+    let names = settings.map_err(refused)?.insurer_names;
+    let analysis = analysis.seen_by(&OwnInsurers::named(names.iter().map(String::as_str)));
     Ok(Json(ScoreAnswer {
         customer: request.customer,
         purpose: request.purpose,

@@ -11,6 +11,7 @@ use crate::locale::Locale;
 use crate::purpose::{Catalogue, Purpose};
 
 const LONGEST_NAME: usize = 60;
+const MOST_INSURER_NAMES: usize = 20;
 const LONGEST_ADDRESS: usize = 512;
 const LONGEST_CONTACT: usize = 120;
 const LONGEST_CONSENT_DAYS: u16 = 180;
@@ -232,6 +233,9 @@ pub struct TenantSettings {
     pub locales: Vec<Locale>,
     /// Its purposes.
     pub catalogue: Catalogue,
+    /// The names under which it collects premiums: a contract with any other is a competitor's.
+    #[serde(default)]
+    pub insurer_names: Vec<String>,
 }
 
 impl Default for TenantSettings {
@@ -247,6 +251,7 @@ impl Default for TenantSettings {
             consent_days: DEFAULT_CONSENT_DAYS,
             locales: vec![Locale::Fr, Locale::En],
             catalogue: Catalogue::standard(),
+            insurer_names: Vec::new(),
         }
     }
 }
@@ -272,6 +277,8 @@ pub struct UnverifiedSettings {
     pub locales: Option<Vec<Locale>>,
     /// See [`TenantSettings::catalogue`]; the standard catalogue where it is left out.
     pub purposes: Option<Vec<Purpose>>,
+    /// See [`TenantSettings::insurer_names`].
+    pub insurer_names: Option<Vec<String>>,
 }
 
 /// What does not fit in settings.
@@ -351,6 +358,16 @@ impl UnverifiedSettings {
         if !(1..=LONGEST_CONSENT_DAYS).contains(&consent_days) {
             faults.add("/consent_days", "expected 1 to 180 days");
         }
+        let insurer_names = self.insurer_names.unwrap_or_default();
+        if insurer_names.len() > MOST_INSURER_NAMES {
+            faults.add("/insurer_names", "expected at most 20 names");
+        }
+        for (index, name) in insurer_names.iter().enumerate() {
+            if !is_name(name) {
+                let pointer = format!("/insurer_names/{index}");
+                faults.add(pointer, "expected 1 to 60 printable characters");
+            }
+        }
         let settings = TenantSettings {
             version: before.version.saturating_add(1),
             display_name: faults.checked(
@@ -372,6 +389,7 @@ impl UnverifiedSettings {
             consent_days,
             locales,
             catalogue,
+            insurer_names,
         };
         match faults.0.is_empty() {
             true => Ok(settings),
@@ -431,6 +449,7 @@ mod tests {
             consent_days: Some(181),
             locales: Some(vec![Locale::Fr, Locale::Fr]),
             purposes: Some(Vec::new()),
+            insurer_names: Some(vec!["MAIF".to_owned(), String::new()]),
         };
         let mut told = faults(settings);
         told.sort();
@@ -441,6 +460,7 @@ mod tests {
                 "/consent_days",
                 "/contact",
                 "/display_name",
+                "/insurer_names/1",
                 "/locales",
                 "/privacy_url",
                 "/purposes",

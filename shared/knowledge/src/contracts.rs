@@ -9,6 +9,7 @@ use crate::label::Words;
 use crate::ledger::{Entry, Ledger};
 use crate::lexicon::lexicon;
 use crate::measure::days_between;
+use crate::own::Provider;
 use crate::recurrence::{Flow, FlowState, Rhythm};
 use crate::taxonomy::Category;
 
@@ -18,6 +19,9 @@ pub struct InsuranceContract {
     /// The insurer or the distributor that collects, where known. Never named for health cover.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insurer: Option<String>,
+    /// Whose contract it is to who reads; absent where the insurer or the reader has no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// What is covered: a leaf of the `insurance` group.
     pub line: Category,
     /// The usual premium, positive.
@@ -48,20 +52,6 @@ impl InsuranceContract {
     #[must_use]
     pub fn is_active(&self) -> bool {
         matches!(self.state, FlowState::Active { .. })
-    }
-
-    /// Whether the contract is with one of these insurers (the client's own names). Accents and case
-    /// do not matter. `None` when the insurer is not known.
-    #[must_use]
-    pub fn is_with(&self, own_names: &[&str]) -> Option<bool> {
-        let folded = |text: &str| {
-            crate::label::Words::of([text])
-                .iter()
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        let insurer = folded(self.insurer.as_deref()?);
-        Some(own_names.iter().any(|name| folded(name) == insurer))
     }
 }
 
@@ -152,6 +142,7 @@ fn from_flow(flow: &Flow) -> InsuranceContract {
     let yearly = matches!(recurrence.rhythm, Rhythm::Yearly).then_some(recurrence.last_seen);
     InsuranceContract {
         insurer: recurrence.merchant.clone(),
+        provider: None,
         line: recurrence.category,
         premium: recurrence.amount.as_credit(),
         rhythm: Some(recurrence.rhythm),
@@ -173,6 +164,7 @@ fn from_single(ledger: &Ledger<'_>, entry: &Entry<'_>) -> InsuranceContract {
     let overdue = days_between(next_year, ledger.as_of) > 31;
     InsuranceContract {
         insurer: entry.enrichment.merchant.clone(),
+        provider: None,
         line: entry.category(),
         premium: entry.line.amount.as_credit(),
         rhythm: None,

@@ -77,10 +77,8 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
         .merchant()
         .and_then(|(index, _)| lexicon.merchant(index))
         .is_some_and(|merchant| merchant.kind == MerchantKind::HealthInsurer);
-    if health_insurer {
-        if let Some(protected) = with_a_mutual(reading) {
-            return protected;
-        }
+    if health_insurer && let Some(protected) = with_a_mutual(reading) {
+        return protected;
     }
     // "MEDECINS SANS FRONTIERES" is a charity, a "CLINIQUE VETERINAIRE" no clinic.
     let others: Vec<&Hit> = reading

@@ -1,7 +1,5 @@
 //! A vehicle, the end of a loan, an insurance contract that is new or due.
 
-use std::collections::BTreeSet;
-
 use jiff::ToSpan;
 use jiff::civil::Date;
 
@@ -60,31 +58,43 @@ impl Story<'_, '_> {
         })
     }
 
-    /// At the first premium of an insurer for a line, when neither was paid before.
+    /// At the first premium of an insurer for a line, when neither was paid before. A premium that does
+    /// not say its line may be any of its insurer's.
     pub(super) fn new_insurance(&self) -> Vec<LifeMoment> {
-        let mut known: BTreeSet<(Option<&String>, Category)> = BTreeSet::new();
+        let mut known: Vec<(Option<&String>, Category)> = Vec::new();
         let mut moments = Vec::new();
         for entry in self.lines().filter(|entry| entry.cents() < 0) {
-            let cover = entry.category().is_in("insurance")
+            let line = entry.category();
+            let cover = line.is_in("insurance")
                 && !matches!(
-                    entry.category(),
+                    line,
                     Category::InsuranceLifeSavings | Category::InsuranceTravel
                 );
             if !cover {
                 continue;
             }
-            let is_new = known.insert((entry.enrichment.merchant.as_ref(), entry.category()));
-            if is_new && entry.date() > self.quiet_until {
-                moments.push(LifeMoment::new(
-                    MomentKind::NewInsuranceContract,
-                    entry.date(),
-                    75,
-                    vec![entry.id()],
-                ));
+            let insurer = entry.enrichment.merchant.as_ref();
+            let may_be_known = known
+                .iter()
+                .any(|(whose, which)| *whose == insurer && may_be_one(*which, line));
+            if !known.contains(&(insurer, line)) {
+                known.push((insurer, line));
+            }
+            if !may_be_known && entry.date() > self.quiet_until {
+                let kind = MomentKind::NewInsuranceContract;
+                moments.push(
+                    LifeMoment::new(kind, entry.date(), 75, vec![entry.id()])
+                        .with(insurer.cloned()),
+                );
             }
         }
         moments
     }
+}
+
+/// Whether two premiums of one insurer may be for the same contract.
+fn may_be_one(one: Category, other: Category) -> bool {
+    one == other || one == Category::InsuranceUnknownLine || other == Category::InsuranceUnknownLine
 }
 
 /// Sixty days before the yearly date of a contract.

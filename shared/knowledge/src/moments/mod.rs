@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::contracts::InsuranceContract;
 use crate::ledger::{Entry, Ledger};
 use crate::measure::plus_days;
+use crate::own::Provider;
 use crate::recurrence::Flow;
 use crate::taxonomy::Category;
 use contracts::anniversaries;
@@ -79,6 +80,12 @@ pub struct LifeMoment {
     pub expires: Date,
     /// How sure it is, in percent.
     pub confidence: u8,
+    /// The insurer of a new contract, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insurer: Option<String>,
+    /// Whose contract it is to who reads; absent where the insurer or the reader has no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// Whether only a protective tone fits: never a sale.
     pub protective_only: bool,
     /// Version of the rule that saw it.
@@ -99,10 +106,16 @@ impl LifeMoment {
             first_seen,
             expires: plus_days(first_seen, kind.valid_days()),
             confidence,
+            insurer: None,
+            provider: None,
             protective_only: false,
             rule_version: MOMENT_RULES_VERSION.to_owned(),
             evidence,
         }
+    }
+
+    fn with(self, insurer: Option<String>) -> Self {
+        Self { insurer, ..self }
     }
 
     fn protective(self) -> Self {

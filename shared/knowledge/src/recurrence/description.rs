@@ -66,13 +66,20 @@ fn state_of(rhythm: Rhythm, last: Date, as_of: Date) -> FlowState {
     }
 }
 
-/// The category most lines have; the later one between equals.
+/// The category most lines have; the later one between equals. One premium that says what it covers tells
+/// more than all that do not.
 fn dominant_category(entries: &[&Entry<'_>]) -> Category {
     let mut votes: BTreeMap<Category, (usize, usize)> = BTreeMap::new();
     for (position, entry) in entries.iter().enumerate() {
         let vote = votes.entry(entry.category()).or_default();
         vote.0 += 1;
         vote.1 = position;
+    }
+    let says_more = votes
+        .keys()
+        .any(|category| category.is_in("insurance") && *category != Category::InsuranceUnknownLine);
+    if says_more {
+        votes.remove(&Category::InsuranceUnknownLine);
     }
     votes
         .into_iter()

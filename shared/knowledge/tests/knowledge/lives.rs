@@ -11,8 +11,9 @@ use passerelle_domain::purpose::{Fact, PurposeTerms};
 use passerelle_domain::transaction::Transaction;
 use passerelle_knowledge::contracts::InsurancePaymentKind;
 use passerelle_knowledge::{
-    AccountHistory, Analysis, Category, Choices, CoverRemark, Feature, FlowKind, History, Missing,
-    MomentKind, OptIns, Outcome, RelationKind, analyse, analyse_with,
+    AccountHistory, Analysis, Category, Choices, CoverRemark, Feature, FlowKind, History,
+    LifeMoment, Missing, MomentKind, OptIns, Outcome, OwnInsurers, Provider, RelationKind, analyse,
+    analyse_with,
 };
 
 use crate::persona;
@@ -263,10 +264,48 @@ fn a_yearly_contract_is_announced_two_months_before_its_date() {
         life.moments(),
         [at(MomentKind::ContractAnniversary, "2026-05-21")]
     );
-    let contract = &life.analysis().contracts[0];
-    assert_eq!(contract.yearly_cents, 42_000);
-    assert_eq!(contract.is_with(&["Maif"]), Some(true));
-    assert_eq!(contract.is_with(&["Macif"]), Some(false));
+    assert_eq!(life.analysis().contracts[0].yearly_cents, 42_000);
+}
+
+/// The same history, read by the insurer itself, by another, and by one that gave no name.
+#[test]
+fn a_contract_is_the_readers_own_or_a_competitors() {
+    let life = Life::ordinary().once("2026-05-12", -42_000, "PRLV SEPA MAIF ASSURANCE AUTO");
+    let read_by = |names: &[&str]| {
+        let own = OwnInsurers::named(names.iter().copied());
+        let seen = life.analysis().seen_by(&own);
+        let contract = seen.contracts.iter().map(|contract| contract.provider);
+        let moment = seen.life_moments.iter().map(|moment| moment.provider);
+        (contract.collect::<Vec<_>>(), moment.collect::<Vec<_>>())
+    };
+    let of = |provider| (vec![provider], vec![provider]);
+    assert_eq!(read_by(&["Maif"]), of(Some(Provider::Own)));
+    assert_eq!(
+        read_by(&["Macif", "Generali"]),
+        of(Some(Provider::Competitor))
+    );
+    assert_eq!(read_by(&[]), of(None));
+}
+
+/// A bank that begins to write the line of a premium has not sold another contract.
+#[test]
+fn a_premium_that_later_says_its_line_is_the_same_contract() {
+    let mut life = Life::ordinary();
+    for (month, label) in [
+        ("2025-10", "PRLV SEPA MAIF"),
+        ("2025-11", "PRLV SEPA MAIF"),
+        ("2025-12", "PRLV SEPA MAIF"),
+        ("2026-01", "PRLV SEPA MAIF"),
+        ("2026-02", "PRLV SEPA MAIF ASSURANCE AUTO"),
+        ("2026-03", "PRLV SEPA MAIF ASSURANCE AUTO"),
+    ] {
+        life = life.once(&format!("{month}-05"), -4_210, label);
+    }
+    let analysis = life.analysis();
+    let new = |moment: &&LifeMoment| moment.kind == MomentKind::NewInsuranceContract;
+    assert_eq!(analysis.life_moments.iter().filter(new).count(), 1);
+    let lines: Vec<_> = analysis.contracts.iter().map(|it| it.line).collect();
+    assert_eq!(lines, [Category::InsuranceAuto]);
 }
 
 #[test]
