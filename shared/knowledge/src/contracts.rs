@@ -133,7 +133,7 @@ pub(crate) fn find(ledger: &Ledger<'_>, flows: &[Flow]) -> Vec<InsuranceContract
 const YEARLY_PREMIUM_FLOOR: i64 = 5_000;
 
 /// Life-insurance savings are money put aside, not cover.
-fn is_cover(category: Category) -> bool {
+pub(crate) fn is_cover(category: Category) -> bool {
     category.is_in("insurance") && category != Category::InsuranceLifeSavings
 }
 

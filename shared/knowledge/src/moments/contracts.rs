@@ -2,30 +2,31 @@
 
 use jiff::ToSpan;
 use jiff::civil::Date;
+use passerelle_domain::ids::TransactionId;
 
 use super::{LifeMoment, MomentKind, Story};
-use crate::contracts::InsuranceContract;
+use crate::contracts::{InsuranceContract, is_cover};
 use crate::label::Words;
 use crate::ledger::Entry;
 use crate::measure::plus_days;
-use crate::recurrence::{FlowKind, FlowState};
+use crate::recurrence::{Flow, FlowKind, FlowState, Rhythm};
 use crate::taxonomy::Category;
 
 impl Story<'_, '_> {
     /// At a large payment for a vehicle, a first car-loan instalment, or registration.
-    pub(super) fn vehicle_change(&self) -> Option<LifeMoment> {
+    pub(super) fn vehicle_change(&self, since: Date) -> Option<LifeMoment> {
         const PURCHASE_FLOOR: i64 = 150_000;
         let purchase = self
             .debits(Category::TransportVehiclePurchase)
-            .find(|entry| entry.cents() <= -PURCHASE_FLOOR);
+            .find(|entry| entry.date() >= since && entry.cents() <= -PURCHASE_FLOOR);
         let registration = self
             .debits(Category::TransportVehiclePurchase)
-            .find(|entry| entry.cents() > -PURCHASE_FLOOR && !is_about_a_person(entry));
-        let candidates = [
-            (purchase, 85),
-            (self.debut(Category::TransportVehicleLoan), 80),
-            (registration, 65),
-        ];
+            .filter(|entry| entry.date() >= since && entry.cents() > -PURCHASE_FLOOR)
+            .find(|entry| !is_about_a_person(entry));
+        let lease = self
+            .debut(Category::TransportVehicleLoan)
+            .filter(|entry| entry.date() >= since);
+        let candidates = [(purchase, 85), (lease, 80), (registration, 65)];
         candidates
             .into_iter()
             .filter_map(|(entry, confidence)| Some((entry?, confidence)))
@@ -90,27 +91,61 @@ impl Story<'_, '_> {
         }
         moments
     }
+
+    /// Sixty days before each yearly date of a contract that still ran then.
+    pub(super) fn anniversaries(
+        &self,
+        contracts: &[InsuranceContract],
+    ) -> impl Iterator<Item = LifeMoment> {
+        let paid_once = contracts
+            .iter()
+            .filter(|contract| contract.rhythm.is_none())
+            .filter_map(|contract| Some((contract.last_paid, contract.evidence.last()?.clone())));
+        let premiums = self
+            .flows
+            .iter()
+            .filter(|flow| is_cover(flow.recurrence.category) && !flow.recurrence.is_income());
+        premiums
+            .flat_map(|flow| self.yearly_dates(flow))
+            .chain(paid_once)
+            .filter(|(date, _)| notice_of(*date) <= self.ledger.as_of)
+            .map(|(date, evidence)| {
+                let kind = MomentKind::ContractAnniversary;
+                LifeMoment::new(kind, notice_of(date), 70, vec![evidence])
+            })
+    }
+
+    /// The dates a contract turns on: each yearly premium, or each change of a more frequent one, where
+    /// that was still paid when notice of the next one was due.
+    fn yearly_dates(&self, flow: &Flow) -> Vec<(Date, TransactionId)> {
+        let recurrence = &flow.recurrence;
+        if recurrence.rhythm == Rhythm::Yearly {
+            let paid = flow.entries.iter();
+            return paid
+                .filter_map(|index| self.ledger.entries.get(*index))
+                .map(|entry| (entry.date(), entry.id()))
+                .collect();
+        }
+        let due = recurrence.rhythm.after(recurrence.last_seen, 1);
+        let ran_until = plus_days(due, recurrence.rhythm.tolerance());
+        recurrence
+            .changes
+            .iter()
+            .filter(|change| notice_of(change.on) <= ran_until)
+            .map(|change| (change.on, change.evidence.clone()))
+            .collect()
+    }
+}
+
+/// When a contract that turned on a date should be spoken of before it turns again.
+fn notice_of(date: Date) -> Date {
+    const NOTICE_DAYS: i64 = 60;
+    plus_days(date.saturating_add(1.year()), -NOTICE_DAYS)
 }
 
 /// Whether two premiums of one insurer may be for the same contract.
 fn may_be_one(one: Category, other: Category) -> bool {
     one == other || one == Category::InsuranceUnknownLine || other == Category::InsuranceUnknownLine
-}
-
-/// Sixty days before the yearly date of a contract.
-pub(super) fn anniversaries(
-    as_of: Date,
-    contracts: &[InsuranceContract],
-) -> impl Iterator<Item = LifeMoment> {
-    const NOTICE_DAYS: i64 = 60;
-    contracts.iter().filter_map(move |contract| {
-        let next = contract.anniversary?.saturating_add(1.year());
-        let known_on = plus_days(next, -NOTICE_DAYS);
-        (contract.is_active() && known_on <= as_of).then(|| {
-            let evidence = contract.evidence.last().cloned().into_iter().collect();
-            LifeMoment::new(MomentKind::ContractAnniversary, known_on, 70, evidence)
-        })
-    })
 }
 
 /// Whether a payment to the agency that registers vehicles is for a passport, a card or a licence.

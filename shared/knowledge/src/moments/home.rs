@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
+
 use super::{LifeMoment, MomentKind, Story};
 use crate::ledger::Entry;
 use crate::measure::days_between;
@@ -11,26 +13,32 @@ impl<'a> Story<'a, '_> {
     /// At the first strong sign (notary, first instalment of a home loan), or at the second weaker one
     /// (guarantee fee, deposit given back, first home premium, large works) within four months. A deposit
     /// given back and a new premium alone are a tenant's who moves.
-    pub(super) fn home_purchase(&self) -> Option<LifeMoment> {
+    pub(super) fn home_purchase(&self, since: Date) -> Option<LifeMoment> {
         const NOTARY_FLOOR: i64 = 200_000;
         const WORKS_FLOOR: i64 = 150_000;
         const WEAK_SIGNS_WITHIN: i64 = 120;
         let notary = self
             .debits(Category::HousingPurchase)
-            .find(|entry| entry.cents() <= -NOTARY_FLOOR);
-        let loan = self.debut(Category::HousingLoan);
+            .find(|entry| entry.date() >= since && entry.cents() <= -NOTARY_FLOOR);
+        let loan = self
+            .debut(Category::HousingLoan)
+            .filter(|entry| entry.date() >= since);
         let strong = [notary, loan]
             .into_iter()
             .flatten()
             .min_by_key(|entry| entry.date());
         let mut weak: Vec<&Entry<'a>> = [
             self.debits(Category::HousingPurchase)
-                .find(|entry| entry.cents() > -NOTARY_FLOOR),
-            self.lines()
-                .find(|entry| entry.category() == Category::HousingDeposit && entry.cents() > 0),
-            self.debut(Category::InsuranceHome),
+                .find(|entry| entry.date() >= since && entry.cents() > -NOTARY_FLOOR),
+            self.lines().find(|entry| {
+                entry.date() >= since
+                    && entry.category() == Category::HousingDeposit
+                    && entry.cents() > 0
+            }),
+            self.debut(Category::InsuranceHome)
+                .filter(|entry| entry.date() >= since),
             self.debits(Category::HousingWorksFurniture)
-                .find(|entry| entry.cents() <= -WORKS_FLOOR),
+                .find(|entry| entry.date() >= since && entry.cents() <= -WORKS_FLOOR),
         ]
         .into_iter()
         .flatten()
@@ -63,11 +71,11 @@ impl<'a> Story<'a, '_> {
 
     /// At a removal firm or a rental deposit, or when two of energy, internet, water and rent change
     /// payee within two months.
-    pub(super) fn moving(&self) -> Option<LifeMoment> {
+    pub(super) fn moving(&self, since: Date) -> Option<LifeMoment> {
         const CHANGES_WITHIN: i64 = 60;
         let strong = self
             .lines()
-            .filter(|entry| entry.cents() < 0)
+            .filter(|entry| entry.cents() < 0 && entry.date() >= since)
             .find(|entry| {
                 matches!(
                     entry.category(),
@@ -81,7 +89,7 @@ impl<'a> Story<'a, '_> {
             Category::HousingRent,
         ]
         .into_iter()
-        .filter_map(|category| self.payee_change(category))
+        .filter_map(|category| self.payee_change(category, since))
         .collect();
         changes.sort_by_key(|(_, new)| new.date());
         let two = changes.windows(2).find_map(|pair| match pair {
@@ -110,7 +118,7 @@ impl<'a> Story<'a, '_> {
     }
 
     /// The first line of a payee where another payee of the category was paid before.
-    fn payee_change(&self, category: Category) -> Option<(&Entry<'a>, &Entry<'a>)> {
+    fn payee_change(&self, category: Category, since: Date) -> Option<(&Entry<'a>, &Entry<'a>)> {
         let mut known: BTreeSet<String> = BTreeSet::new();
         let mut last: Option<&Entry<'a>> = None;
         for entry in self.debits(category) {
@@ -122,6 +130,7 @@ impl<'a> Story<'a, '_> {
             let is_new = known.insert(payee);
             if let (true, Some(before)) = (is_new, last)
                 && entry.date() > self.quiet_until
+                && entry.date() >= since
             {
                 return Some((before, entry));
             }

@@ -4,6 +4,7 @@
 //! day by day fires each moment on its own date and never before.
 
 mod contracts;
+mod family;
 mod home;
 mod income;
 
@@ -17,10 +18,9 @@ use crate::measure::plus_days;
 use crate::own::Provider;
 use crate::recurrence::Flow;
 use crate::taxonomy::Category;
-use contracts::anniversaries;
 
 /// Version of the rules below.
-pub const MOMENT_RULES_VERSION: &str = "1";
+pub const MOMENT_RULES_VERSION: &str = "2";
 
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,6 +126,12 @@ impl LifeMoment {
     }
 }
 
+/// Signs within so many days of one moment are signs of the same: the notary and the first instalment,
+/// the removal firm and the new supplier, the dealer and the registration.
+const HOMES_APART: i64 = 365;
+const MOVES_APART: i64 = 120;
+const VEHICLES_APART: i64 = 120;
+
 /// Nothing is "new" in the first days of a history: it may only be new to us.
 const QUIET_DAYS: i64 = 62;
 
@@ -145,18 +151,18 @@ pub(crate) fn find(
         quiet_until: plus_days(start, QUIET_DAYS),
     };
     let mut moments = Vec::new();
-    moments.extend(story.home_purchase());
-    moments.extend(story.moving());
-    moments.extend(story.vehicle_change());
+    moments.extend(story.every(HOMES_APART, |since| story.home_purchase(since)));
+    moments.extend(story.every(MOVES_APART, |since| story.moving(since)));
+    moments.extend(story.every(VEHICLES_APART, |since| story.vehicle_change(since)));
     moments.extend(story.loan_ends());
     moments.extend(story.new_insurance());
     moments.extend(story.income_changes());
-    moments.extend(anniversaries(ledger.as_of, contracts));
+    moments.extend(story.anniversaries(contracts));
     if opt_ins.new_child {
-        moments.extend(story.first_of(Category::IncomeFamilyBenefit, MomentKind::NewChild, 70));
+        moments.extend(story.new_child());
     }
     if opt_ins.retirement {
-        moments.extend(story.first_of(Category::IncomeRetirement, MomentKind::Retirement, 85));
+        moments.extend(story.retirement());
     }
     moments.sort_by(|one, other| {
         (one.first_seen, one.kind, &one.evidence).cmp(&(
@@ -184,18 +190,24 @@ impl<'a> Story<'a, '_> {
             .filter(move |entry| entry.category() == category && entry.cents() < 0)
     }
 
+    /// Each time something happened, looking on from the signs of the time before.
+    fn every(
+        &self,
+        apart: i64,
+        find: impl Fn(Date) -> Option<LifeMoment>,
+    ) -> impl Iterator<Item = LifeMoment> {
+        let mut since = Date::MIN;
+        std::iter::from_fn(move || {
+            let moment = find(since)?;
+            since = plus_days(moment.first_seen, apart);
+            Some(moment)
+        })
+    }
+
     /// The first line of a category, when the history was silent about it long enough.
     fn debut(&self, category: Category) -> Option<&Entry<'a>> {
         self.debits(category)
             .next()
             .filter(|entry| entry.date() > self.quiet_until)
-    }
-
-    fn first_of(&self, category: Category, kind: MomentKind, confidence: u8) -> Option<LifeMoment> {
-        let first = self
-            .lines()
-            .find(|entry| entry.category() == category && entry.cents() > 0)?;
-        (first.date() > self.quiet_until)
-            .then(|| LifeMoment::new(kind, first.date(), confidence, vec![first.id()]))
     }
 }

@@ -22,6 +22,7 @@ use crate::taxonomy::Category;
 use chain::best_chain;
 use description::describe;
 use payee::groups;
+pub(crate) use payee::payee_key;
 
 pub use rhythm::Rhythm;
 

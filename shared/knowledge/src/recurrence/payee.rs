@@ -45,7 +45,8 @@ fn merge_cut_names(
     merged
 }
 
-fn payee_key(entry: &Entry<'_>) -> String {
+/// How the payee of a line is told from others.
+pub(crate) fn payee_key(entry: &Entry<'_>) -> String {
     match (
         &entry.enrichment.merchant,
         entry.enrichment.cleaned.expose(),

@@ -20,5 +20,6 @@ mod page;
 mod persona;
 mod personae;
 mod recurrences;
+mod replay;
 mod speed;
 mod whole;
