@@ -76,29 +76,13 @@ pub(crate) fn find(ledger: &mut Ledger<'_>) {
     find_refunds(ledger);
 }
 
+/// A settlement whose purchases are seen on a shared card is counted by its purchases; one of a card that
+/// is not shared is all that is seen of what was bought with it.
 fn settle_cards(ledger: &mut Ledger<'_>) {
-    let purchases: Vec<i64> = ledger
-        .entries
-        .iter()
-        .filter(|entry| ledger.kind_of(entry) == AccountKind::Card && entry.cents() < 0)
-        .map(|entry| entry.day)
-        .collect();
     let settlements: Vec<usize> = positions(ledger, |_, entry| {
         entry.operation() == Operation::DeferredCard
     });
-    for index in settlements.iter().copied() {
-        let Some(entry) = ledger.entries.get(index) else {
-            continue;
-        };
-        let on_card = ledger.kind_of(entry) == AccountKind::Card;
-        let detailed = purchases
-            .iter()
-            .any(|day| (0..=SETTLEMENT_DAYS).contains(&(entry.day - *day)));
-        if (on_card && entry.cents() > 0) || (!on_card && detailed) {
-            set_part(ledger, index, Part::CardSettlement);
-        }
-    }
-    pair(
+    let pairs = pair(
         ledger,
         &settlements,
         RelationKind::CardSettlement,
@@ -112,6 +96,84 @@ fn settle_cards(ledger: &mut Ledger<'_>) {
                 .then_some(distance)
         },
     );
+    let mut settled: Vec<usize> = positions(ledger, |ledger, entry| {
+        entry.operation() == Operation::DeferredCard
+            && ledger.kind_of(entry) == AccountKind::Card
+            && entry.cents() > 0
+    });
+    settled.extend(pairs.iter().map(|(from, _)| *from));
+    settled.extend(settled_without_a_line_on_the_card(
+        ledger,
+        &settlements,
+        &pairs,
+    ));
+    for index in settled {
+        set_part(ledger, index, Part::CardSettlement);
+    }
+}
+
+/// Cards whose bank books nothing on the card when it is settled: each month each shared card with
+/// purchases takes the one settlement nearest to their sum.
+fn settled_without_a_line_on_the_card(
+    ledger: &Ledger<'_>,
+    settlements: &[usize],
+    pairs: &[(usize, usize)],
+) -> Vec<usize> {
+    let entry = |index: &usize| ledger.entries.get(*index);
+    let alone: Vec<(usize, &Entry<'_>)> = settlements
+        .iter()
+        .filter(|index| !pairs.iter().any(|(from, _)| from == *index))
+        .filter_map(|index| Some((*index, entry(index)?)))
+        .filter(|(_, line)| ledger.kind_of(line) != AccountKind::Card)
+        .collect();
+    let mut possible: Vec<(i64, usize, usize, i64)> = Vec::new();
+    for (index, line) in &alone {
+        for card in cards_used_before(ledger, line) {
+            let unpaid = (line.cents() - spent_with(ledger, card, line.day)).abs();
+            possible.push((unpaid, *index, card, line.day));
+        }
+    }
+    possible.sort_unstable();
+    let mut taken: Vec<(usize, i64)> = pairs
+        .iter()
+        .filter_map(|(from, to)| Some((entry(to)?.account, entry(from)?.day)))
+        .collect();
+    let mut settled = Vec::new();
+    for (_, index, card, day) in possible {
+        let is_taken = taken
+            .iter()
+            .any(|(other, on)| *other == card && (on - day).abs() <= PAIR_DAYS);
+        if !is_taken && !settled.contains(&index) {
+            taken.push((card, day));
+            settled.push(index);
+        }
+    }
+    settled
+}
+
+/// The card accounts with a purchase a settlement may be for.
+fn cards_used_before(ledger: &Ledger<'_>, settlement: &Entry<'_>) -> BTreeSet<usize> {
+    ledger
+        .entries
+        .iter()
+        .filter(|entry| {
+            ledger.kind_of(entry) == AccountKind::Card
+                && entry.cents() < 0
+                && (0..=SETTLEMENT_DAYS).contains(&(settlement.day - entry.day))
+        })
+        .map(|entry| entry.account)
+        .collect()
+}
+
+/// What moved on a card in the month before a day, in cents.
+fn spent_with(ledger: &Ledger<'_>, card: usize, day: i64) -> i64 {
+    const MONTH: i64 = 31;
+    ledger
+        .entries
+        .iter()
+        .filter(|entry| entry.account == card && (0..MONTH).contains(&(day - entry.day)))
+        .map(Entry::cents)
+        .sum()
 }
 
 fn find_returns(ledger: &mut Ledger<'_>) {

@@ -26,6 +26,7 @@ struct Life {
 
 const DAILY: usize = 0;
 const SAVINGS: usize = 1;
+const CARD: usize = 2;
 const AS_OF: Date = Date::constant(2026, 6, 30);
 
 impl Life {
@@ -38,6 +39,12 @@ impl Life {
     fn on_savings(mut self, on: &str, cents: i64, label: &str) -> Self {
         self.lines
             .push((SAVINGS, on.parse().unwrap(), cents, label.to_owned()));
+        self
+    }
+
+    fn on_card(mut self, on: &str, cents: i64, label: &str) -> Self {
+        self.lines
+            .push((CARD, on.parse().unwrap(), cents, label.to_owned()));
         self
     }
 
@@ -86,6 +93,9 @@ impl Life {
         let mut accounts = vec![account(DAILY, AccountKind::Payment)];
         if self.lines.iter().any(|(on, ..)| *on == SAVINGS) {
             accounts.push(account(SAVINGS, AccountKind::Savings));
+        }
+        if self.lines.iter().any(|(on, ..)| *on == CARD) {
+            accounts.push(account(CARD, AccountKind::Card));
         }
         History {
             accounts,
@@ -360,6 +370,23 @@ fn a_purchase_given_back_is_not_spent() {
         analysis.features[0].value(Feature::SpendingMonthly),
         Some(75_000)
     );
+}
+
+/// Two deferred cards, one of them shared: its purchases stand for its settlement, the settlement of the
+/// other is all that is seen of what it bought.
+#[test]
+fn the_settlement_of_a_card_that_is_not_shared_stays_spent() {
+    let mut life = Life::ordinary();
+    for month in ["2026-04", "2026-05", "2026-06"] {
+        life = life
+            .on_card(&format!("{month}-03"), -8_000, "CARTE INTERMARCHE")
+            .on_card(&format!("{month}-19"), -4_000, "CARTE DECATHLON")
+            .once(&format!("{month}-28"), -12_000, "DEPENSES CARTE 1234")
+            .once(&format!("{month}-28"), -30_000, "DEPENSES CARTE 9876");
+    }
+    let spent = |life: &Life| life.analysis().features[0].value(Feature::SpendingMonthly);
+    let without = spent(&Life::ordinary()).unwrap();
+    assert_eq!(spent(&life), Some(without + 12_000 + 30_000));
 }
 
 #[test]
