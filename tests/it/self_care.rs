@@ -740,3 +740,91 @@ async fn the_person_renews_from_their_page_and_may_stop_half_way() {
         assert_eq!(after[kept], before[kept], "{after}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_says_what_a_line_is_and_takes_it_back() {
+    let (_world, api) = world().await;
+    connect(&api, "customer-1", "camille.martin").await;
+    let connection = api.connection("customer-1").await;
+    let id = connection["id"].as_str().unwrap();
+    let (mut person, overview) = enter(&link(&api, "customer-1").await).await;
+    let detail = person.open(overview.link(id)).await;
+    let lines = person.open(detail.link("/lines")).await;
+    assert!(lines.html.contains("newest first"), "{}", lines.html);
+
+    // Page by page every line that can be corrected, and no text of one that is protected.
+    let mut pages = vec![lines];
+    while pages.last().unwrap().html.contains("/lines?from=") {
+        let older = pages.last().unwrap().link("/lines?from=");
+        pages.push(person.open(older).await);
+    }
+    let html: String = pages.iter().map(|page| page.html.as_str()).collect();
+    let path = format!("/v1/connections/{id}/transactions?purpose=advice&limit=500");
+    let stored = api.get(&path).await.body;
+    let stored = stored["transactions"].as_array().unwrap();
+    assert!(stored.len() > 50);
+    for row in stored {
+        let at = format!("/lines/{}\"", row["id"].as_str().unwrap());
+        let protected = row["enrichment"]["stage"] == "sensitive";
+        assert_eq!(html.contains(&at), !protected, "{row}");
+    }
+
+    let wrong = stored
+        .iter()
+        .find(|row| row["enrichment"]["category"] == "food.groceries")
+        .unwrap();
+    let line = wrong["id"].as_str().unwrap();
+    let address = overview
+        .url
+        .join(&format!("/self-care/connections/{id}/lines/{line}"))
+        .unwrap();
+    let asked = person.open(address.as_str()).await;
+    let proof = asked.inputs("proof").first().unwrap().clone();
+    let category = || async {
+        let shown = api.get(&path).await.body;
+        let rows = shown["transactions"].as_array().unwrap().clone();
+        let row = rows.into_iter().find(|row| row["id"] == line).unwrap();
+        let read = &row["enrichment"];
+        (read["category"].clone(), read["stage"].clone())
+    };
+    let before = category().await;
+    let fields = [
+        ("proof", proof.as_str()),
+        ("category", "leisure.sport"),
+        ("applies_to", "line"),
+    ];
+    let said = person.submit(&address, &fields).await;
+    assert!(said.html.contains("said by you"), "{}", said.html);
+    let corrected = (json!("leisure.sport"), json!("correction"));
+    assert_eq!(category().await, corrected);
+
+    // What is no category, or a protected one, is not taken, and nothing changes.
+    for nonsense in ["cats", "sensitive", ""] {
+        let fields = [("proof", proof.as_str()), ("category", nonsense)];
+        assert_eq!(person.submit(&address, &fields).await.status, 409);
+    }
+    let unproved = [("proof", "0"), ("category", "food.restaurant")];
+    assert_eq!(person.submit(&address, &unproved).await.status, 409);
+    assert_eq!(category().await, corrected);
+
+    let back = [("proof", proof.as_str()), ("forget", "yes")];
+    let taken_back = person.submit(&address, &back).await;
+    assert!(!taken_back.html.contains("said by you"));
+    assert_eq!(category().await, before);
+
+    // Nothing of somebody else's connection, and nothing once this one is over.
+    connect(&api, "customer-2", "camille.martin").await;
+    let foreign = api.connection("customer-2").await;
+    let foreign = foreign["id"].as_str().unwrap();
+    for path in [
+        format!("/self-care/connections/{foreign}/lines"),
+        format!("/self-care/connections/{foreign}/lines/{line}"),
+    ] {
+        let there = overview.url.join(&path).unwrap();
+        assert_eq!(person.open(there).await.status, 404);
+    }
+    let question = person.open(detail.link("/withdraw")).await;
+    press(&mut person, &question, "/withdraw").await;
+    let after = person.open(address.as_str()).await;
+    assert!(after.url.path().ends_with(id), "{}", after.url);
+}

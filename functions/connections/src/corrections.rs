@@ -10,7 +10,7 @@ use passerelle_domain::ids::{AccountId, ConnectionId, TransactionId};
 use passerelle_domain::private::Private;
 use passerelle_domain::purpose::{DataClass, PurposeCode};
 use passerelle_domain::transaction::Transaction;
-use passerelle_knowledge::{Category, Corrections, enrich};
+use passerelle_knowledge::{Category, Corrections, Stage, enrich};
 use passerelle_runtime::{Caller, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub(crate) struct Said {
 /// How far a correction reaches.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Reach {
+pub(crate) enum Reach {
     /// This line, whatever others like it are.
     #[default]
     Line,
@@ -110,22 +110,9 @@ pub(crate) async fn correct(
         .history_to_correct(&caller, &which, &said.purpose)
         .await?;
     let (account, row) = line_of(&history, &which.transaction)?;
-    if row.sensitive {
-        return Err(Problem::conflict(
-            "A protected line keeps no label and takes no correction.",
-        ));
-    }
     let corrections = connections
-        .change_choices(&history, |choices| match said.applies_to {
-            Reach::Line => choices
-                .corrections
-                .correct_line(row.id.clone(), said.category),
-            Reach::Payee => choices
-                .corrections
-                .correct_payee(&enrich(row), said.category),
-        })
-        .await?
-        .corrections;
+        .say(&history, row, said.category, said.applies_to)
+        .await?;
     Ok(Json(shown(account, row, &corrections)))
 }
 
@@ -139,14 +126,12 @@ pub(crate) async fn take_back(
         .history_to_correct(&caller, &which, &named.purpose)
         .await?;
     let (_, row) = line_of(&history, &which.transaction)?;
-    connections
-        .change_choices(&history, |choices| forget(&mut choices.corrections, row))
-        .await?;
+    connections.unsay(&history, row).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What is recognised to protect cannot be said of a line, nor can nothing.
-fn may_be_said(category: Category) -> bool {
+pub(crate) fn may_be_said(category: Category) -> bool {
     !matches!(
         category,
         Category::Unknown
@@ -156,12 +141,8 @@ fn may_be_said(category: Category) -> bool {
     )
 }
 
-fn forget(corrections: &mut Corrections, row: &Transaction) {
-    corrections.forget_line(&row.id);
-    corrections.forget_payee(&enrich(row));
-}
-
-fn line_of<'a>(
+/// A line of a history, and the account it stands on.
+pub(crate) fn line_of<'a>(
     history: &'a History,
     id: &TransactionId,
 ) -> Result<(&'a AccountId, &'a Transaction), Problem> {
@@ -175,6 +156,40 @@ fn line_of<'a>(
 }
 
 impl Connections {
+    /// Keeps what is said of a line, or of all of its payee.
+    pub(crate) async fn say(
+        &self,
+        history: &History,
+        row: &Transaction,
+        category: Category,
+        reach: Reach,
+    ) -> Result<Corrections, Problem> {
+        let read = enrich(row);
+        if read.stage == Stage::Sensitive {
+            return Err(Problem::conflict(
+                "A protected line keeps no label and takes no correction.",
+            ));
+        }
+        let changed = self.change_choices(history, |choices| match reach {
+            Reach::Line => choices.corrections.correct_line(row.id.clone(), category),
+            Reach::Payee => choices.corrections.correct_payee(&read, category),
+        });
+        Ok(changed.await?.corrections)
+    }
+
+    /// Takes back what was said of a line and of its payee.
+    pub(crate) async fn unsay(
+        &self,
+        history: &History,
+        row: &Transaction,
+    ) -> Result<Corrections, Problem> {
+        let changed = self.change_choices(history, |choices| {
+            choices.corrections.forget_line(&row.id);
+            choices.corrections.forget_payee(&enrich(row));
+        });
+        Ok(changed.await?.corrections)
+    }
+
     async fn history_to_correct(
         &self,
         caller: &Caller,

@@ -52,6 +52,8 @@ pub(crate) struct Detail {
     pub(crate) card: ConnectionCard,
     /// The purposes that are allowed.
     pub(crate) purposes: Vec<PurposeRow>,
+    /// Where its lines are, while they can be read.
+    pub(crate) lines_at: Option<String>,
     /// Where renewing posts to, while it is allowed.
     pub(crate) renew_at: Option<String>,
     /// Where withdrawing begins, while it is allowed.

@@ -13,7 +13,7 @@ use passerelle_domain::ids::{AccountId, TransactionId};
 use passerelle_domain::money::Amount;
 use passerelle_domain::purpose::{Catalogue, DataClass};
 use passerelle_domain::transaction::{Counterparty, Transaction};
-use passerelle_knowledge::{AccountHistory, Analysis, History, analyse};
+use passerelle_knowledge::{AccountHistory, Analysis, Category, History, analyse};
 use passerelle_runtime::pages as shared;
 
 use super::*;
@@ -132,6 +132,7 @@ fn detail(locale: Locale, standing: Standing) -> Detail {
             true => vec![row("quote"), row("advice")],
             false => Vec::new(),
         },
+        lines_at: live.then(|| "/self-care/connections/example/lines".to_owned()),
         renew_at: live.then(|| "/self-care/connections/example/renew".to_owned()),
         withdraw_at: live.then(|| "/self-care/connections/example/withdraw".to_owned()),
     }
@@ -164,6 +165,46 @@ fn access_log(locale: Locale, any: bool) -> AccessLog {
             false => Vec::new(),
         },
         older_at: any.then(|| "/self-care/access-log?before=example".to_owned()),
+    }
+}
+
+fn line(label: &str, category: Category, said: bool) -> LineRow {
+    LineRow {
+        on: day(11, 20),
+        amount: Amount::eur(-4_590),
+        label: label.to_owned(),
+        category,
+        was_said: said,
+        correct_at: (!label.is_empty()).then(|| "/self-care/connections/c/lines/l".to_owned()),
+    }
+}
+
+fn lines(locale: Locale, any: bool) -> Lines {
+    let rows = vec![
+        line(
+            "PRLV SEPA MAIF COTISATION AUTO",
+            Category::InsuranceAuto,
+            false,
+        ),
+        line("CB INCONNU", Category::LeisureSport, true),
+        line("", Category::Sensitive, false),
+    ];
+    Lines {
+        frame: frame(locale),
+        bank_name: BANK.to_owned(),
+        rows: if any { rows } else { Vec::new() },
+        older_at: any.then(|| "/self-care/connections/c/lines?from=50".to_owned()),
+        back_at: "/self-care/connections/c".to_owned(),
+    }
+}
+
+fn one_line(locale: Locale, said: bool) -> OneLine {
+    OneLine {
+        frame: frame(locale),
+        row: line("CB INCONNU", Category::LeisureSport, said),
+        choices: vec![Category::LeisureSport, Category::FoodGroceries],
+        do_at: "/self-care/connections/c/lines/l".to_owned(),
+        back_at: "/self-care/connections/c/lines".to_owned(),
     }
 }
 
@@ -288,6 +329,10 @@ fn all(locale: Locale) -> Vec<(String, Response)> {
             learned(locale, Some(&analysis)).page(),
         ),
         ("learned-nothing".to_owned(), learned(locale, None).page()),
+        ("lines".to_owned(), lines(locale, true).page()),
+        ("lines-none".to_owned(), lines(locale, false).page()),
+        ("line".to_owned(), one_line(locale, false).page()),
+        ("line-said".to_owned(), one_line(locale, true).page()),
         ("downloads".to_owned(), downloads(locale, 1).page()),
         ("downloads-in-parts".to_owned(), downloads(locale, 3).page()),
     ];
@@ -378,12 +423,11 @@ fn every_form_of_a_visit_carries_its_proof_and_every_button_and_link_a_name() {
                 let label = named.split_once('>').map(|(_, rest)| rest).unwrap_or("x");
                 assert!(!label.trim_start().starts_with("</"), "{name}: {named}");
             }
+            // What is not hidden stands in its own label.
             let inputs = html.matches("<input").count();
-            assert_eq!(
-                html.matches("<input type=\"hidden\"").count(),
-                inputs,
-                "{name}"
-            );
+            let hidden = html.matches("<input type=\"hidden\"").count();
+            let labelled = html.matches("<label><input type=\"radio\"").count();
+            assert_eq!(hidden + labelled, inputs, "{name}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod downloads;
 mod ending;
 mod landing;
 mod learned;
+mod lines;
 mod overview;
 mod question;
 
@@ -26,6 +27,7 @@ pub(crate) use downloads::{Downloads, Parts};
 pub(crate) use ending::{Ending, Onward, ending};
 pub(crate) use landing::Landing;
 pub(crate) use learned::{Knowledge, Learned, category_name};
+pub(crate) use lines::{LineRow, Lines, OneLine};
 pub(crate) use overview::{ConnectionCard, Erasure, Overview, Standing, UntilWhen};
 pub(crate) use question::{Question, Subject};
 

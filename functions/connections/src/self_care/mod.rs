@@ -1,4 +1,4 @@
-//! What the person does alone: see, renew, narrow, withdraw, take a copy along.
+//! What the person does alone: see, correct, renew, narrow, withdraw, take a copy along.
 //!
 //! A link opens a visit ([`entry`]), a cookie carries it ([`visit`]); from then on a page is shown
 //! (`GET`) or answered (`POST`, then 303). A visit knows one client and one customer, and everything
@@ -14,6 +14,7 @@ pub(crate) mod entry;
 mod export;
 pub(crate) mod held;
 pub(crate) mod learned;
+pub(crate) mod lines;
 pub(crate) mod links;
 pub(crate) mod overview;
 pub(crate) mod renewal;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use passerelle_domain::ids::ConnectionId;
+use passerelle_domain::ids::{ConnectionId, TransactionId};
 use passerelle_domain::purpose::PurposeCode;
 
 use crate::Connections;
@@ -58,6 +59,14 @@ pub(crate) fn routes() -> Router<Arc<Connections>> {
             get(decisions::ask_narrow).post(decisions::narrow),
         )
         .route(
+            "/self-care/connections/{connection}/lines",
+            get(lines::show),
+        )
+        .route(
+            "/self-care/connections/{connection}/lines/{transaction}",
+            get(lines::ask).post(lines::say),
+        )
+        .route(
             "/self-care/connections/{connection}/renew",
             post(renewal::begin),
         )
@@ -88,6 +97,8 @@ pub(crate) enum Place<'a> {
     Connections,
     Connection(&'a ConnectionId),
     Narrow(&'a ConnectionId, &'a PurposeCode),
+    Lines(&'a ConnectionId),
+    Line(&'a ConnectionId, &'a TransactionId),
     Renew(&'a ConnectionId),
     Withdraw(&'a ConnectionId),
     WithdrawAll,
@@ -102,6 +113,8 @@ impl Place<'_> {
             Self::Connections => "/self-care/connections".to_owned(),
             Self::Connection(id) => format!("/self-care/connections/{id}"),
             Self::Narrow(id, purpose) => format!("/self-care/connections/{id}/purposes/{purpose}"),
+            Self::Lines(id) => format!("/self-care/connections/{id}/lines"),
+            Self::Line(id, line) => format!("/self-care/connections/{id}/lines/{line}"),
             Self::Renew(id) => format!("/self-care/connections/{id}/renew"),
             Self::Withdraw(id) => format!("/self-care/connections/{id}/withdraw"),
             Self::WithdrawAll => "/self-care/withdraw".to_owned(),

@@ -49,6 +49,7 @@ pub(crate) async fn one(
             .into_iter()
             .map(|purpose| row(&id, purpose))
             .collect(),
+        lines_at: held.is_live(now).then(|| Place::Lines(&id).address()),
         renew_at: held.is_live(now).then(|| Place::Renew(&id).address()),
         withdraw_at: held.is_live(now).then(|| Place::Withdraw(&id).address()),
     };
