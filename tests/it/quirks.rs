@@ -218,6 +218,75 @@ async fn q08_two_equal_payments_of_one_day_are_stored_as_two() {
     assert!(lines.iter().all(|line| again.contains(line)));
 }
 
+/// What was bought reads the same whatever shape, width or field the bank chose for its text.
+#[tokio::test(flavor = "multi_thread")]
+async fn q18_q19_q20_q21_the_text_that_is_stored_is_the_text_and_nothing_else() {
+    const TAIL: &str = " REFERENCE CLIENT ET DATE D'ECHEANCE";
+    for login in ["quirk-q18", "quirk-q19", "quirk-q20", "quirk-q21"] {
+        let story = Story::of(login).await;
+        let account = story.accounts().await.remove(0);
+        let lines = story.lines(&account).await;
+        assert!(lines.len() > 300, "{login}");
+        let mut wages = 0;
+        for line in lines.iter().filter(|line| line["sensitive"] == false) {
+            let label = line["label"].as_str().unwrap();
+            let whole = label.ends_with(TAIL);
+            assert_eq!(whole, login == "quirk-q19", "{login}: {label}");
+            let text = label.strip_suffix(TAIL).unwrap_or(label);
+            for noise in ["NOTPROVIDED", "EndToEnd", "[", "{", "\"", "  "] {
+                assert!(!text.contains(noise), "{login}: {label}");
+            }
+            assert!(text.len() > 3, "{login}: {label}");
+            if line["amount"]["minor"] == 190_000 {
+                assert!(text.contains("SALAIRE"), "{login}: {label}");
+                assert_eq!(line["enrichment"]["category"], "income.salary", "{login}");
+                wages += 1;
+            }
+        }
+        assert!(wages > 20, "{login}: {wages}");
+    }
+}
+
+/// A booked authorisation is taken back when its presentment comes under another id: what was shown is
+/// gone, what was bought is there once.
+#[tokio::test(flavor = "multi_thread")]
+async fn q24_an_authorisation_leaves_nothing_behind() {
+    let story = Story::of("quirk-q24").await;
+    let account = story.accounts().await.remove(0);
+    let cards = async || -> Vec<(String, String)> {
+        let lines = story.lines(&account).await;
+        let cards = lines.iter().filter(|line| {
+            let label = line["label"].as_str().unwrap_or_default();
+            label.starts_with("CARTE") || label.starts_with("CB")
+        });
+        cards
+            .map(|line| {
+                (
+                    line["id"].to_string(),
+                    format!("{} {}", line["amount"], line["label"]),
+                )
+            })
+            .collect()
+    };
+    let before = cards().await;
+    story.days(8).await;
+    let after = cards().await;
+    let gone: Vec<_> = before
+        .iter()
+        .filter(|(id, _)| !after.iter().any(|(other, _)| other == id))
+        .collect();
+    assert!(!gone.is_empty(), "no authorisation was replaced");
+    for (_, bought) in gone {
+        let times = |lines: &[(String, String)]| {
+            lines
+                .iter()
+                .filter(|(_, content)| content == bought)
+                .count()
+        };
+        assert_eq!(times(&after), times(&before), "{bought}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn q09_pending_amounts_without_a_sign_upset_no_books_once_they_are_booked() {
     let story = Story::at("quirk-q09", "quirk-q09").await;
@@ -329,14 +398,34 @@ async fn waits_for_its_next_slot(login: &str) {
     assert_eq!(story.lines(&account).await, before, "{login}");
 }
 
+/// The bank says "in 85092 seconds" in a sentence: it is asked in the connection's own slot and then, and
+/// not each time somebody sweeps.
 #[tokio::test(flavor = "multi_thread")]
 async fn q29_a_limit_without_a_usable_delay_leaves_the_connection_active() {
     waits_for_its_next_slot("quirk-q29").await;
+    let story = Story::of("quirk-q29").await;
+    story.a_whole_day().await;
+    story.a_whole_day().await;
+    let standing = story.standing().await;
+    let asked = standing["call_budget"]["used"].as_array().unwrap().len();
+    assert!((1..=2).contains(&asked), "{standing}");
 }
 
+/// 22 sub-accounts, each call counted by the bank: the day's budget is told, and it is never overdrawn.
 #[tokio::test(flavor = "multi_thread")]
 async fn q30_many_sub_accounts_that_spend_the_quota_harm_nothing() {
     waits_for_its_next_slot("quirk-q30").await;
+    let story = Story::of("quirk-q30").await;
+    assert!(story.accounts().await.len() > 20);
+    story.a_whole_day().await;
+    let budget = story.standing().await["call_budget"].clone();
+    let (used, left) = (
+        budget["used"].as_array().unwrap(),
+        &budget["unattended_left"],
+    );
+    assert!((1..=4).contains(&used.len()), "{budget}");
+    assert_eq!(left.as_u64().unwrap() + used.len() as u64, 4, "{budget}");
+    assert!(budget["next_possible"].is_string(), "{budget}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -455,6 +544,35 @@ async fn q43_a_joint_account_is_one_account_for_both_holders() {
     let one = story.lines(&mine[0]).await;
     let two = lines(&story.api().await, &other, &theirs[0]).await;
     assert_eq!(ids(&one), ids(&two));
+}
+
+/// One person reaches the account by their own link and by that of the other holder: its movements and its
+/// balance count once in what is learned.
+#[tokio::test(flavor = "multi_thread")]
+async fn q43_what_is_held_together_is_counted_once() {
+    let story = Story::of("quirk-q43").await;
+    let figures = async || {
+        let api = story.api().await;
+        let asked = serde_json::json!({"customer": "customer-1", "purpose": "advice"});
+        let body = api
+            .send(reqwest::Method::POST, "/v1/scores", Some(&asked))
+            .await
+            .body;
+        (
+            body["connections"].clone(),
+            body["coverage"].clone(),
+            body["features"].clone(),
+        )
+    };
+    let (one, coverage, features) = figures().await;
+    assert_eq!(one, 1);
+    let api = story.api().await;
+    connect_at(&api, "sandbox-bank", "customer-1", "quirk-q43-bis").await;
+    let (two, coverage_of_both, features_of_both) = figures().await;
+    assert_eq!(two, 2);
+    assert_eq!(coverage_of_both["accounts"], coverage["accounts"]);
+    assert_eq!(coverage_of_both["lines"], coverage["lines"]);
+    assert_eq!(features_of_both, features);
 }
 
 /// The purchases of a deferred card and the debits that settle them, in the payment account.

@@ -12,6 +12,10 @@ use crate::{Sync, SyncError};
 /// How long a connection waits after an outage that has not opened the circuit.
 const BREATHER: SignedDuration = SignedDuration::from_mins(10);
 
+/// What a bank that limits calls may ask us to wait.
+const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
 impl Sync {
     /// Whether the bank may be called for this claim. Otherwise the claim was given back, unspent.
     pub(crate) async fn may_call(
@@ -71,6 +75,26 @@ impl Sync {
     ) -> Result<(), Error> {
         store.table().release(claim).await?;
         self.owe_later(store, claim, now).await
+    }
+
+    /// Gives a connection back until the bank wants to be asked again: at most a day, since no bank's
+    /// limit counts longer and a wrong number must not silence a connection.
+    pub(crate) async fn wait_as_asked(
+        &self,
+        store: &Store,
+        claim: &Claim,
+        delay: SignedDuration,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let delay = delay.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        let until = now.checked_add(delay).unwrap_or(now);
+        let connection = &claim.connection;
+        let turn = turn_after(until, &connection.id);
+        let table = store.table();
+        table.release(claim).await?;
+        table
+            .owe_sync(&connection.client, &connection.id, turn)
+            .await
     }
 
     async fn owe_later(&self, store: &Store, claim: &Claim, now: Timestamp) -> Result<(), Error> {

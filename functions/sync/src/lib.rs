@@ -241,9 +241,15 @@ impl Sync {
                 }
                 Ok(())
             }
-            // The bank said when: the next slot or the next sweep asks again, not this message.
-            SyncError::Bank(error) if error.rate_limited() => {
-                tracing::warn!(%error, "the connection stays active and waits for its next slot");
+            // The next slot or the next sweep asks again, not this message; a sweep not before the bank
+            // wants to be asked.
+            SyncError::Bank(BankError::RateLimited { retry_after }) => {
+                tracing::warn!(
+                    "the bank's call limit is reached: the connection stays active and waits"
+                );
+                if let Some(delay) = retry_after {
+                    self.wait_as_asked(store, claim, delay, now).await?;
+                }
                 Ok(())
             }
             // Nobody waits, and each try would spend an access: the bank is left alone for a while.
