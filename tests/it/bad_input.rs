@@ -1,5 +1,6 @@
 //! Every rejected request is a problem that helps, and nothing is lost or half-written.
 
+use jiff::SignedDuration;
 use passerelle_local::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -452,6 +453,30 @@ async fn a_bank_that_answers_nonsense_costs_nothing_but_time() {
         assert_eq!(connection["status"], "connected", "{login}: {connection}");
         assert_eq!(api.scores(login).await.problem(), "not-found", "{login}");
     }
+}
+
+/// The bank says how long: it is asked again then, and the person's link becomes what it should be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bank_that_is_busy_is_asked_again_when_it_said() {
+    let (world, api) = world().await;
+    let consent = api.open_consent("customer-1").await;
+    let mut person = Person::new();
+    let login = walk_to_bank(&mut person, consent["journey_url"].as_str().unwrap()).await;
+    let back = approve(&mut person, &login, "bank-busy").await;
+    assert_eq!(person.open(back.as_str()).await.status, 200);
+    let quiet = std::time::Duration::from_secs(20);
+    world.suite.settled(quiet).await;
+    assert_eq!(api.connection("customer-1").await["status"], "connected");
+    for _ in 0..4 {
+        world
+            .suite
+            .advance(SignedDuration::from_mins(5))
+            .await
+            .unwrap();
+        assert!(world.suite.settled(quiet).await);
+    }
+    let connection = api.connection("customer-1").await;
+    assert_eq!(connection["status"], "active", "{connection}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

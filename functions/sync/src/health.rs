@@ -12,9 +12,11 @@ use crate::{Sync, SyncError};
 /// How long a connection waits after an outage that has not opened the circuit.
 const BREATHER: SignedDuration = SignedDuration::from_mins(10);
 
-/// What a bank that limits calls may ask us to wait.
+/// A bank that limits calls is left alone at least so long, whatever it says.
 const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// A wait longer than this is longer than the way to the connection's own slot may be.
+pub(crate) const SLOT: SignedDuration = SignedDuration::from_hours(6);
 
 impl Sync {
     /// Whether the bank may be called for this claim. Otherwise the claim was given back, unspent.
@@ -77,8 +79,7 @@ impl Sync {
         self.owe_later(store, claim, now).await
     }
 
-    /// Gives a connection back until the bank wants to be asked again: at most a day, since no bank's
-    /// limit counts longer and a wrong number must not silence a connection.
+    /// Gives a connection back until the bank wants to be asked again.
     pub(crate) async fn wait_as_asked(
         &self,
         store: &Store,
@@ -86,14 +87,12 @@ impl Sync {
         delay: SignedDuration,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let delay = delay.clamp(SHORTEST_WAIT, LONGEST_WAIT);
-        let until = now.checked_add(delay).unwrap_or(now);
+        let until = now.checked_add(delay.max(SHORTEST_WAIT)).unwrap_or(now);
         let connection = &claim.connection;
-        let turn = turn_after(until, &connection.id);
         let table = store.table();
         table.release(claim).await?;
         table
-            .owe_sync(&connection.client, &connection.id, turn)
+            .owe_sync(&connection.client, &connection.id, until)
             .await
     }
 

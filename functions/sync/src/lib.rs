@@ -19,6 +19,7 @@ use passerelle_domain::Timestamp;
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
 
+use crate::health::SLOT;
 use crate::merge::Merged;
 use crate::reading::Reading;
 
@@ -247,8 +248,12 @@ impl Sync {
                 tracing::warn!(
                     "the bank's call limit is reached: the connection stays active and waits"
                 );
-                if let Some(delay) = retry_after {
-                    self.wait_as_asked(store, claim, delay, now).await?;
+                match retry_after {
+                    Some(delay) if delay <= SLOT => {
+                        self.wait_as_asked(store, claim, delay, now).await?;
+                    }
+                    // Its own slot comes first.
+                    Some(_) | None => {}
                 }
                 Ok(())
             }

@@ -18,6 +18,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router, middleware};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::access::{GrantedAccess, Resource, is_attended};
@@ -167,6 +168,7 @@ async fn transactions(
     match access.behaviour {
         Behaviour::Nonsense => return Ok(Html("<h1>Maintenance</h1>").into_response()),
         Behaviour::RateLimited => return Err(Refusal::AccessExceeded),
+        Behaviour::Busy => refuse_while_busy(&bank, &access)?,
         Behaviour::HalfPage if window.offset > 0 => return Err(Refusal::Internal),
         Behaviour::ClosedAccount if account.kind == LedgerAccountKind::Savings => {
             return Err(Refusal::ResourceUnknown);
@@ -292,6 +294,21 @@ fn page_length(access: &GrantedAccess) -> usize {
     match access.behaviour {
         Behaviour::HalfPage | Behaviour::Circle | Behaviour::ForeignLink => 10,
         _ => PAGE_LENGTH,
+    }
+}
+
+/// How long `bank-busy` is busy.
+const BUSY_TIME: SignedDuration = SignedDuration::from_mins(10);
+
+/// The first minutes after an approval are the bank's busiest.
+fn refuse_while_busy(bank: &Bank, access: &GrantedAccess) -> Result<(), Refusal> {
+    let busy_until = access.approved_at.checked_add(BUSY_TIME);
+    match busy_until
+        .unwrap_or(access.approved_at)
+        .duration_since(bank.now())
+    {
+        left if left.is_positive() => Err(Refusal::Busy(left.as_secs().max(1))),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the façade refuses, with the codes of the standard (1.3.11, section on return codes).
 
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 
 use crate::access::AccessRefusal;
@@ -38,6 +39,8 @@ pub(crate) enum Refusal {
     ResourceUnknown,
     /// Too many unattended accesses.
     AccessExceeded,
+    /// The same, for so many seconds.
+    Busy(i64),
     /// The same, with the delay in a sentence only (Q29).
     ComeBackLater,
     /// The bank cannot serve now.
@@ -115,6 +118,11 @@ impl IntoResponse for Refusal {
                 "ACCESS_EXCEEDED",
                 "the unattended accesses of this consent are spent for now",
             ),
+            Self::Busy(seconds) => {
+                let too_many = StatusCode::TOO_MANY_REQUESTS;
+                let refused = refuse(too_many, "ACCESS_EXCEEDED", "the bank is busy");
+                ([(RETRY_AFTER, seconds.to_string())], refused).into_response()
+            }
             Self::ComeBackLater => refuse(
                 StatusCode::TOO_MANY_REQUESTS,
                 "ACCESS_EXCEEDED",

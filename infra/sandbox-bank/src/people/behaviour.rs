@@ -13,6 +13,8 @@ pub(crate) enum Behaviour {
     Down,
     /// Every read of movements is answered with 429.
     RateLimited,
+    /// Berlin Group: 429 with `Retry-After` to the reads of movements of the first ten minutes.
+    Busy,
     /// The first page of movements comes, the second never does.
     HalfPage,
     /// The second page of movements leads to itself (Q13).
@@ -29,10 +31,11 @@ pub(crate) enum Behaviour {
 
 impl Behaviour {
     /// Every misbehaviour.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Nonsense,
         Self::Down,
         Self::RateLimited,
+        Self::Busy,
         Self::HalfPage,
         Self::Circle,
         Self::ForeignLink,
@@ -48,6 +51,7 @@ impl Behaviour {
             Self::Nonsense => "bank-nonsense",
             Self::Down => "bank-down",
             Self::RateLimited => "bank-rate-limited",
+            Self::Busy => "bank-busy",
             Self::HalfPage => "bank-half-page",
             Self::Circle => "bank-circle",
             Self::ForeignLink => "bank-foreign-link",
@@ -64,6 +68,7 @@ impl Behaviour {
             Self::Nonsense => "la banque répond par une page web à la place des opérations",
             Self::Down => "la banque répond 503 à chaque lecture",
             Self::RateLimited => "la banque répond 429 à chaque lecture d'opérations",
+            Self::Busy => "la banque répond 429 et Retry-After pendant dix minutes",
             Self::HalfPage => "la deuxième page d'opérations ne vient jamais",
             Self::Circle => "la deuxième page d'opérations renvoie à elle-même",
             Self::ForeignLink => "la deuxième page d'opérations pointe vers un autre serveur",
