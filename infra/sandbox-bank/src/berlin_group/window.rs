@@ -11,7 +11,7 @@ use crate::access::GrantedAccess;
 use crate::bank::Bank;
 use crate::berlin_group::refusal::Refusal;
 use crate::consent::{FULL_HISTORY_TIME, HISTORY_DAYS};
-use crate::ledger::LedgerAccount;
+use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::Quirk;
 
 /// Movements on one page.
@@ -83,13 +83,14 @@ impl Window {
         match parameters.get("continuationKey") {
             Some(key) if parameters.len() == 1 => Self::continued(bank, account, key),
             Some(_) => Err(Refusal::Format("a continuation key comes alone")),
-            None => Self::first(bank, access, parameters),
+            None => Self::first(bank, access, account, parameters),
         }
     }
 
     fn first(
         bank: &Bank,
         access: &GrantedAccess,
+        account: &LedgerAccount,
         parameters: &BTreeMap<String, String>,
     ) -> Result<Self, Refusal> {
         if parameters
@@ -111,17 +112,23 @@ impl Window {
             return Err(Refusal::NotSupported("bookingStatus=both is not supported"));
         }
         let today = bank.today();
+        let oldest = today.checked_sub(HISTORY_DAYS.days()).unwrap_or(today);
+        let refuses_filters =
+            access.quirk == Some(Quirk::Q27) && account.kind == LedgerAccountKind::Savings;
         let from = read_day(parameters, "dateFrom")?;
         let to = read_day(parameters, "dateTo")?.unwrap_or(today);
         let from = match (from, status) {
+            (Some(_), _) if refuses_filters => {
+                return Err(Refusal::NotSupported("dateFrom is not supported"));
+            }
             (Some(from), _) => from,
+            (None, _) if refuses_filters => oldest,
             (None, BookingStatus::Pending | BookingStatus::Information) => today,
             (None, _) => return Err(Refusal::Format("dateFrom is missing")),
         };
         if from > to {
             return Err(Refusal::Format("dateFrom is after dateTo"));
         }
-        let oldest = today.checked_sub(HISTORY_DAYS.days()).unwrap_or(today);
         let fresh = bank.now().duration_since(access.approved_at) <= FULL_HISTORY_TIME;
         if from < oldest && !fresh {
             return Err(Refusal::PeriodInvalid);

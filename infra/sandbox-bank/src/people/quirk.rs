@@ -61,7 +61,7 @@ pub(crate) enum Quirk {
     Q25,
     /// `bookingStatus=both` refused.
     Q26,
-    /// Date filters ignored.
+    /// Date filters ignored; those of the savings account refused.
     Q27,
     /// 90 days only after the first quarter of an hour.
     Q28,
@@ -198,7 +198,11 @@ impl Quirk {
         ),
         (Self::Q25, "quirk-q25", "à venir annoncé comme comptabilisé"),
         (Self::Q26, "quirk-q26", "bookingStatus=both refusé"),
-        (Self::Q27, "quirk-q27", "filtres de date ignorés"),
+        (
+            Self::Q27,
+            "quirk-q27",
+            "filtres de date ignorés, ou refusés (épargne)",
+        ),
         (
             Self::Q28,
             "quirk-q28",

@@ -188,34 +188,47 @@ impl BerlinGroup {
             .path(&["v1", family.path(), account.as_str()])
     }
 
-    /// Booked and pending lines, or booked ones alone where the bank has no pending (Q26).
+    /// Booked and pending lines, or booked ones alone where the bank has no pending (Q26); all it has
+    /// where it takes no date to begin from (Q27).
     async fn lines_since(
         &self,
         asked: &Asked<'_>,
         from: Date,
     ) -> Result<Vec<FetchedTransaction>, BankError> {
-        if !self.capabilities.pending {
-            return self.lines(asked, from, "booked").await;
-        }
-        match self.lines(asked, from, "both").await {
-            Err(BankError::Refused { code, .. }) if refusal::is_unsupported(&code) => {
-                self.lines(asked, from, "booked").await
+        let statuses: &[&str] = match self.capabilities.pending {
+            true => &["both", "booked"],
+            false => &["booked"],
+        };
+        let mut unsupported = BankError::Nonsense {
+            what: "no way to ask for movements",
+        };
+        for first_day in [Some(from), None] {
+            for status in statuses {
+                match self.lines(asked, first_day, status).await {
+                    Err(BankError::Refused { status, code }) if refusal::is_unsupported(&code) => {
+                        unsupported = BankError::Refused { status, code };
+                    }
+                    outcome => return outcome,
+                }
             }
-            outcome => outcome,
         }
+        Err(unsupported)
     }
 
     async fn lines(
         &self,
         asked: &Asked<'_>,
-        from: Date,
+        from: Option<Date>,
         booking_status: &str,
     ) -> Result<Vec<FetchedTransaction>, BankError> {
         let mut first = asked.address.clone();
         first
             .query_pairs_mut()
-            .append_pair("bookingStatus", booking_status)
-            .append_pair("dateFrom", &from.to_string());
+            .append_pair("bookingStatus", booking_status);
+        if let Some(from) = from {
+            let from = from.to_string();
+            first.query_pairs_mut().append_pair("dateFrom", &from);
+        }
         let mut lines = match asked.family {
             Family::Accounts => self.pages::<TransactionPage>(asked, first).await?,
             Family::CardAccounts => self.pages::<CardTransactionPage>(asked, first).await?,

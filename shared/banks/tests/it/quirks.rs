@@ -281,6 +281,28 @@ async fn q27_ignored_date_filters_bring_nothing_in_twice() {
 }
 
 #[tokio::test]
+async fn q27_refused_date_filters_are_left_out() {
+    let reader = Reader::of("quirk-q27").await;
+    let savings = reader.accounts().await.remove(1);
+    let (attended, correlation) = (reader.sandbox.attended(), correlation());
+    let access = access(&reader.token, &attended, &correlation);
+    let from = Some(passerelle_domain::Date::constant(2026, 11, 1));
+    let window = reader
+        .sandbox
+        .connector
+        .transactions(&access, &savings.resource_id, Currency::EUR, from)
+        .await
+        .unwrap();
+    assert_eq!(Some(window.from), from, "what is older is filtered here");
+    assert!(window.lines.iter().any(|line| line.booking_date < from));
+    let key = FingerprintKey::new(&[9; 32]);
+    let account = savings.into_account(&key, reader.sandbox.clock.now());
+    let merged = reconcile(&account.id, &[], window);
+    let mut days = merged.upserts.iter().map(|row| Some(row.booking_date));
+    assert!(days.all(|day| day >= from));
+}
+
+#[tokio::test]
 async fn q31_a_dead_refresh_token_needs_the_person_although_the_consent_stands() {
     let reader = Reader::of("quirk-q31").await;
     let now = reader.sandbox.clock.now();
