@@ -1,12 +1,19 @@
 //! A list served in pages: each is reached by the link of the one before, replayed to the letter.
 
+use passerelle_domain::transaction::FetchedTransaction;
 use url::Url;
 
 use crate::error::BankError;
 use crate::links::{BankAddress, Trail};
 
 /// More movements than any account has in two years: beyond it somebody is filling our memory.
-pub(crate) const MAX_LINES: usize = 200_000;
+const MAX_LINES: usize = 100_000;
+
+/// More text than so many movements have, in bytes.
+const MAX_TEXT: usize = 64 * 1024 * 1024;
+
+/// More accounts than a person has, spaces and cards included.
+const MAX_ACCOUNTS: usize = 500;
 
 /// The way through the pages of one list.
 #[derive(Debug)]
@@ -50,12 +57,81 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Refuses a list that grows beyond what any account has.
-pub(crate) fn within_reason(lines: usize) -> Result<(), BankError> {
-    if lines > MAX_LINES {
+/// Refuses a list that grows beyond what any account has, in number or in length.
+///
+/// # Errors
+/// [`BankError::Nonsense`].
+pub(crate) fn within_reason(lines: &[FetchedTransaction]) -> Result<(), BankError> {
+    let text: usize = lines.iter().map(text_of).sum();
+    if lines.len() > MAX_LINES || text > MAX_TEXT {
         return Err(BankError::Nonsense {
             what: "more movements than an account can have",
         });
     }
     Ok(())
+}
+
+/// Refuses more accounts than a person can have: each may cost calls.
+///
+/// # Errors
+/// [`BankError::Nonsense`].
+pub(crate) fn few_enough(accounts: usize) -> Result<(), BankError> {
+    if accounts > MAX_ACCOUNTS {
+        return Err(BankError::Nonsense {
+            what: "more accounts than a person can have",
+        });
+    }
+    Ok(())
+}
+
+/// How long the texts of a movement are together, in bytes.
+fn text_of(line: &FetchedTransaction) -> usize {
+    let private = [
+        Some(&line.label),
+        line.counterparty.name.as_ref(),
+        line.counterparty.iban.as_ref(),
+        line.mandate_id.as_ref(),
+        line.end_to_end_id.as_ref(),
+    ];
+    let public = [&line.creditor_id, &line.bank_transaction_code];
+    let private = private.into_iter().flatten();
+    let public = public.into_iter().flatten();
+    private.map(|text| text.expose().len()).sum::<usize>() + public.map(String::len).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_domain::money::Amount;
+    use passerelle_domain::private::Private;
+    use passerelle_domain::transaction::{BookingStatus, Counterparty};
+
+    use super::*;
+
+    fn line(label: &str) -> FetchedTransaction {
+        FetchedTransaction {
+            entry_reference: None,
+            status: BookingStatus::Booked,
+            booking_date: None,
+            value_date: None,
+            transaction_date: None,
+            amount: Amount::eur(-100),
+            label: Private::new(label),
+            counterparty: Counterparty::default(),
+            creditor_id: None,
+            mandate_id: None,
+            end_to_end_id: None,
+            bank_transaction_code: None,
+            balance_after: None,
+        }
+    }
+
+    #[test]
+    fn neither_many_movements_nor_long_ones_fill_our_memory() {
+        assert!(within_reason(&vec![line("CB"); MAX_LINES]).is_ok());
+        assert!(within_reason(&vec![line(""); MAX_LINES + 1]).is_err());
+        let long = line(&"X".repeat(1024 * 1024));
+        assert!(within_reason(&vec![long.clone(); 32]).is_ok());
+        assert!(within_reason(&vec![long; 65]).is_err());
+        assert!(few_enough(MAX_ACCOUNTS).is_ok() && few_enough(MAX_ACCOUNTS + 1).is_err());
+    }
 }

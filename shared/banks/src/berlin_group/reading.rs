@@ -18,7 +18,7 @@ use super::{BerlinGroup, parse, refusal};
 use crate::connector::Access;
 use crate::error::BankError;
 use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
-use crate::pages::Pages;
+use crate::pages::{Pages, few_enough};
 
 /// The two families of accounts the standard has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,7 @@ impl BerlinGroup {
             let cards = self.read_cards(access).await?;
             listed.extend(cards.into_iter().map(|card| (Family::CardAccounts, card)));
         }
+        few_enough(listed.len())?;
         let mut accounts = Vec::new();
         for (family, mut account) in listed {
             let resource = self.resource(family, &account.resource_id);

@@ -13,10 +13,8 @@ use serde_json::Value;
 
 use crate::bank_day;
 use crate::error::BankError;
+use crate::pages::few_enough;
 use crate::wire::{Decimal, LooseText};
-
-/// More accounts than any person has.
-const MAX_ACCOUNTS: usize = 2_000;
 
 /// The ISO 4217 code of no currency, for an account that tells none: it is listed, and never read.
 const NO_CURRENCY: &str = "XXX";
@@ -68,11 +66,7 @@ impl AccountList {
         self,
         readable: &BTreeSet<String>,
     ) -> Result<Vec<FetchedAccount>, BankError> {
-        if self.accounts.len() > MAX_ACCOUNTS {
-            return Err(BankError::Nonsense {
-                what: "more accounts than a person can have",
-            });
-        }
+        few_enough(self.accounts.len())?;
         let mut shown: Vec<WireAccount> = self
             .accounts
             .into_iter()

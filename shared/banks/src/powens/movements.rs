@@ -12,11 +12,9 @@ use serde_json::Value;
 use crate::bank_day;
 use crate::error::BankError;
 use crate::history;
+use crate::pages::within_reason;
 use crate::remittance;
 use crate::wire::{Decimal, Link, LooseText};
-
-/// More movements than any account has in two years.
-const MAX_LINES: usize = 200_000;
 
 /// One page of `GET /users/me/accounts/{id}/transactions`. `transactions` must be there: without it
 /// the answer speaks of something else.
@@ -67,18 +65,13 @@ impl History {
     /// # Errors
     /// [`BankError::Nonsense`] for an amount that cannot be read, or a history without end.
     pub(crate) fn add(&mut self, page: Page) -> Result<(), BankError> {
-        if self.lines.len() + page.transactions.len() > MAX_LINES {
-            return Err(BankError::Nonsense {
-                what: "more movements than an account can have",
-            });
-        }
         self.held_from = self
             .held_from
             .or_else(|| page.first_date.text().and_then(bank_day::read_date));
         for line in page.transactions {
             self.lines.extend(line.read(self.currency)?);
         }
-        Ok(())
+        within_reason(&self.lines)
     }
 
     /// What was read, and from when on it is complete: from the day asked for, unless the provider

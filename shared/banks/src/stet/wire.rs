@@ -16,13 +16,10 @@ use serde_json::{Value, json};
 
 use crate::bank_day;
 use crate::error::BankError;
-use crate::pages::within_reason;
+use crate::pages::{few_enough, within_reason};
 use crate::remittance;
 use crate::stet::is_cash;
 use crate::wire::{Link, LooseText, WireAmount};
-
-/// More accounts than any person has.
-const MAX_ACCOUNTS: usize = 2_000;
 
 /// An account and what its links say may be read of it.
 #[derive(Debug)]
@@ -112,14 +109,9 @@ impl AccountPage {
     pub(crate) fn read_into(self, listed: &mut Vec<ListedAccount>) -> Result<(), BankError> {
         let owner = self.connected_psu.text().map(Private::from);
         for account in self.accounts.unwrap_or_default() {
-            if listed.len() >= MAX_ACCOUNTS {
-                return Err(BankError::Nonsense {
-                    what: "more accounts than a person can have",
-                });
-            }
             listed.extend(account.read(owner.as_ref())?);
         }
-        Ok(())
+        few_enough(listed.len())
     }
 }
 
@@ -295,11 +287,10 @@ impl TransactionPage {
         lines: &mut Vec<FetchedTransaction>,
     ) -> Result<(), BankError> {
         let served = self.transactions.unwrap_or_default();
-        within_reason(lines.len() + served.len())?;
         for line in served {
             lines.extend(line.read(currency)?);
         }
-        Ok(())
+        within_reason(lines)
     }
 }
 

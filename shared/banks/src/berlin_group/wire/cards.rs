@@ -113,7 +113,6 @@ impl Report for CardTransactionPage {
         let reversed = self.debit_accounting == Value::Bool(true);
         let booked = self.card_transactions.booked.unwrap_or_default();
         let pending = self.card_transactions.pending.unwrap_or_default();
-        within_reason(lines.len() + booked.len() + pending.len())?;
         let booked = booked.into_iter().map(|line| (BookingStatus::Booked, line));
         let pending = pending
             .into_iter()
@@ -125,7 +124,7 @@ impl Report for CardTransactionPage {
             }
             lines.push(line);
         }
-        Ok(())
+        within_reason(lines)
     }
 }
 

@@ -49,14 +49,13 @@ impl Report for TransactionPage {
     ) -> Result<(), BankError> {
         let booked = self.transactions.booked.unwrap_or_default();
         let pending = self.transactions.pending.unwrap_or_default();
-        within_reason(lines.len() + booked.len() + pending.len())?;
         for line in booked {
             lines.push(line.read(BookingStatus::Booked, currency)?);
         }
         for line in pending {
             lines.push(line.read(BookingStatus::Pending, currency)?);
         }
-        Ok(())
+        within_reason(lines)
     }
 }
 
