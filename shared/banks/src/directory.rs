@@ -17,6 +17,7 @@ pub use crate::directory::hosts::Hosts;
 use crate::directory::search::{SearchableEntry, fold};
 use crate::error::BankError;
 use crate::onboarding::Onboarded;
+use crate::signing::SignatureProfile;
 
 /// The directory's rows, compiled in: a bank is data, reviewed like code.
 const INSTITUTIONS: &str = include_str!("institutions.toml");
@@ -157,6 +158,9 @@ pub struct DirectoryEntry {
     /// Who we are to this bank, where it is not the identifier of our certificates.
     #[serde(skip)]
     pub(crate) client_id: Option<String>,
+    /// What it wants signed, where it said so when it registered us and no named profile fits.
+    #[serde(skip)]
+    pub(crate) own_signature: Option<SignatureProfile>,
     /// How its authorisation server names itself, where it said so when it registered us.
     #[serde(skip)]
     pub(crate) issuer: Option<String>,

@@ -15,6 +15,8 @@ pub(crate) struct Interface {
     pub(crate) authorisation: Option<Url>,
     /// Where codes and refresh tokens are taken, where it is known beforehand.
     pub(crate) token: Option<Url>,
+    /// Where tokens are given back (RFC 7009), where the bank said so.
+    pub(crate) revocation: Option<Url>,
     /// How the authorisation server names itself (RFC 9207), where it is known beforehand.
     pub(crate) issuer: Option<String>,
     /// Who we are to the bank.
@@ -31,6 +33,7 @@ impl Interface {
             api: BankAddress::new(api)?,
             authorisation: None,
             token: None,
+            revocation: None,
             issuer: None,
             client_id: client_id.to_owned(),
         })

@@ -194,8 +194,12 @@ fn speak(
     interface: Interface,
     http: &BankHttp,
 ) -> Result<Arc<dyn Connector>, BankError> {
-    let profile = entry.signature.as_deref().map(SignatureProfile::named);
-    let http = &http.signed_as(profile.transpose()?);
+    let named = || entry.signature.as_deref().map(SignatureProfile::named);
+    let profile = match &entry.own_signature {
+        Some(own) => Some(own.clone()),
+        None => named().transpose()?,
+    };
+    let http = &http.signed_as(profile);
     match entry.standard {
         Standard::BerlinGroup => Ok(Arc::new(BerlinGroup::new(entry, interface, http))),
         Standard::Stet => Ok(Arc::new(Stet::new(entry, interface, http)?)),
@@ -218,6 +222,7 @@ fn registered(entry: &DirectoryEntry, client_id: &str) -> Result<Interface, Bank
     Ok(Interface {
         authorisation: hosts.authorisation.clone(),
         token: hosts.token.clone(),
+        revocation: hosts.revocation.clone(),
         issuer: entry.issuer.clone(),
         ..Interface::at(&hosts.api, entry.client_id.as_deref().unwrap_or(client_id))?
     })
@@ -258,6 +263,7 @@ fn stet_of_the_sandbox(
     Ok(Interface {
         authorisation: Some(below("authorize")),
         token: Some(below("token")),
+        revocation: None,
         issuer: Some(base.path(&["stet", ""]).into()),
         ..Interface::at(&base.path(&["stet", &version]), client_id)?
     })

@@ -37,15 +37,24 @@ pub struct Onboarded(BTreeMap<String, Registration>);
 struct Registration {
     standard: Option<Standard>,
     version: Option<String>,
-    signature: Option<String>,
+    signature: Option<Signature>,
     /// Who we are to this bank, where it is not the identifier of our certificates.
     client_id: Option<String>,
     api: Option<String>,
     authorisation: Option<String>,
     token: Option<String>,
+    revocation: Option<String>,
     issuer: Option<String>,
     capabilities: Option<Capabilities>,
     quirks: Option<Quirks>,
+}
+
+/// What a bank wants signed: a profile by its name, or told here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Signature {
+    Named(String),
+    Told(SignatureProfile),
 }
 
 impl FromStr for Onboarded {
@@ -120,11 +129,7 @@ impl Registration {
         entry.quirks = self.quirks.unwrap_or(entry.quirks);
         entry.client_id.clone_from(&self.client_id);
         entry.issuer.clone_from(&self.issuer);
-        let named = self.signature.clone().or(entry.signature.take());
-        entry.signature = named.or_else(|| signed_by_standard(entry.standard));
-        if let Some(name) = &entry.signature {
-            SignatureProfile::named(name).map_err(|_| "no signature profile has this name")?;
-        }
+        self.sign(entry)?;
         let hosts = self.hosts(entry)?;
         match entry.standard {
             Standard::Stet if hosts.authorisation.is_none() => {
@@ -145,6 +150,26 @@ impl Registration {
         Ok(())
     }
 
+    fn sign(&self, entry: &mut DirectoryEntry) -> Result<(), &'static str> {
+        match &self.signature {
+            Some(Signature::Told(profile)) => {
+                profile.checked()?;
+                entry.own_signature = Some(profile.clone());
+            }
+            Some(Signature::Named(name)) => entry.signature = Some(name.clone()),
+            None if entry.signature.is_none() => {
+                entry.signature = signed_by_standard(entry.standard);
+            }
+            None => {}
+        }
+        match &entry.signature {
+            Some(name) => SignatureProfile::named(name)
+                .map(drop)
+                .map_err(|_| "no signature profile has this name"),
+            None => Ok(()),
+        }
+    }
+
     fn hosts(&self, entry: &DirectoryEntry) -> Result<Hosts, &'static str> {
         let known = entry.hosts.as_ref();
         let place = entry.establishment.as_deref();
@@ -160,6 +185,7 @@ impl Registration {
             api: api.ok_or("`api` is missing: where the interface lives")?,
             authorisation: page,
             token,
+            revocation: told(&self.revocation)?,
             source: match known {
                 Some(hosts) if self.api.is_none() => hosts.source.clone(),
                 _ => "told by the bank at our registration".to_owned(),
@@ -261,6 +287,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bank_may_want_something_signed_that_no_profile_has() {
+        let directory = directory(
+            r#"{"societe-generale": {
+                "token": "https://sg.example/token",
+                "revocation": "https://sg.example/give-back",
+                "signature": {
+                    "key_id": "certificate-url", "digest": "sha-512", "hash": "sha-256",
+                    "always": ["(request-target)", "digest", "x-request-id"],
+                    "when_present": ["psu-*"], "certificate_header": false
+                }
+            }}"#,
+        )
+        .unwrap();
+        let id = "societe-generale".parse().unwrap();
+        let entry = directory.get(&id).unwrap();
+        assert_eq!(entry.own_signature.as_ref().unwrap().checked(), Ok(()));
+        let hosts = entry.hosts.as_ref().unwrap();
+        let back = hosts.revocation.as_ref().map(Url::as_str);
+        assert_eq!(back, Some("https://sg.example/give-back"));
+    }
+
+    #[test]
     fn what_is_missing_or_misspelt_is_named() {
         for (setting, said) in [
             ("{", "not read"),
@@ -280,6 +328,13 @@ mod tests {
                 "establishment",
             ),
             (r#"{"n26": {"signature": "none-such"}}"#, "signature"),
+            (r#"{"n26": {"signature": {"always": []}}}"#, "not read"),
+            (
+                r#"{"n26": {"signature": {"key_id": "certificate-url", "digest": "sha-256",
+                    "hash": "sha-256", "always": ["digest"], "when_present": [],
+                    "certificate_header": true}}}"#,
+                "replayed",
+            ),
         ] {
             let error = directory(setting).err().unwrap().to_string();
             assert!(error.contains(said), "{setting}: {error}");

@@ -34,6 +34,9 @@ pub struct Hosts {
     /// Where codes are exchanged, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Url>,
+    /// Where tokens are given back, where the bank said so at our registration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Url>,
     /// Where that was read.
     pub source: String,
 }
@@ -66,6 +69,7 @@ pub(crate) fn of(
         api: filled(&template.api)?,
         authorisation: template.authorisation.as_deref().map(filled).transpose()?,
         token: template.token.as_deref().map(filled).transpose()?,
+        revocation: None,
         source: template.source.clone(),
     }))
 }

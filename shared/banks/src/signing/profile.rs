@@ -15,14 +15,17 @@ const PROFILES: &str = include_str!("signature_profiles.toml");
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct SignatureProfile {
+    #[serde(alias = "key_id")]
     key_id: KeyIdStyle,
     /// The hash of the `Digest` header.
     pub(super) digest: Hash,
     /// The hash of the signature.
     pub(super) hash: Hash,
     pub(super) always: Vec<String>,
+    #[serde(alias = "when_present")]
     pub(super) when_present: Vec<String>,
     /// Whether `TPP-Signature-Certificate` goes along.
+    #[serde(alias = "certificate_header")]
     pub(super) certificate_header: bool,
 }
 
@@ -44,6 +47,28 @@ impl SignatureProfile {
         Self::all()?
             .remove(name)
             .ok_or_else(|| BankError::Directory(format!("no signature profile `{name}`")))
+    }
+
+    /// Whether it can be signed with: it binds the request and its body, names headers as they are
+    /// signed, and keeps the token out.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn checked(&self) -> Result<(), &'static str> {
+        let signed = || self.always.iter().chain(&self.when_present);
+        if !self.always.iter().any(|header| header == "x-request-id") {
+            return Err("`signature.always` must have `x-request-id`: a request could be replayed");
+        }
+        if !signed().any(|header| header == "digest") {
+            return Err("`signature` must have `digest`: the body would be open");
+        }
+        if signed().any(|header| header == "authorization") {
+            return Err("`signature` must not have `authorization`");
+        }
+        if signed().any(|header| *header != header.to_lowercase()) {
+            return Err("`signature` names headers in lower case");
+        }
+        Ok(())
     }
 
     pub(super) fn all() -> Result<BTreeMap<String, Self>, BankError> {
@@ -110,19 +135,7 @@ mod tests {
         let profiles = SignatureProfile::all().unwrap();
         assert!(profiles.len() >= 4);
         for (name, profile) in profiles {
-            assert!(
-                profile.always.contains(&"x-request-id".to_owned()),
-                "{name} can be replayed"
-            );
-            let signed = profile.always.iter().chain(&profile.when_present);
-            assert!(
-                signed.clone().any(|header| header == "digest"),
-                "{name} leaves the body open"
-            );
-            for header in signed {
-                assert_eq!(*header, header.to_lowercase(), "{name}");
-                assert_ne!(header, "authorization", "{name} signs the token");
-            }
+            assert_eq!(profile.checked(), Ok(()), "{name}");
         }
         let directory = crate::Directory::of_every_bank().unwrap();
         for entry in directory.entries() {

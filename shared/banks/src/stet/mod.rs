@@ -439,10 +439,11 @@ impl Connector for Stet {
 
     async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError> {
         self.interface.reads_with(access.token)?;
-        let endpoint = self
-            .token
-            .join("revoke")
-            .map_err(|_| BankError::Settings("there is no address beside the token endpoint"))?;
+        let beside = BankError::Settings("there is no address beside the token endpoint");
+        let endpoint = match &self.interface.revocation {
+            Some(endpoint) => endpoint.clone(),
+            None => self.token.join("revoke").map_err(|_| beside)?,
+        };
         oauth::revoke(
             &self.http,
             &endpoint,
