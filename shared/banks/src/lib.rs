@@ -110,6 +110,7 @@ impl Banks {
             AggregatorAccess::new(&aggregator, settings.aggregator_secret, holder)
         });
         let access = access.transpose()?;
+        let knows_us = KnownBy::of(&settings.certificates);
         let public = BankHttp::new(Identity::new(settings.certificates.clone(), None));
         // The sandbox's own authority is trusted there and nowhere else.
         let sandbox = match settings.sandbox_bank_authority {
@@ -131,6 +132,7 @@ impl Banks {
         }
         for entry in directory.onboarded() {
             let interface = registered(entry, &settings.client_id)?;
+            knows_us.enough_for(entry)?;
             let connector = speak(entry, interface, &public)?;
             connectors.insert(entry.institution.id.clone(), connector);
         }
@@ -209,6 +211,44 @@ fn speak(
         Standard::Unconfirmed => Err(BankError::Settings(
             "a bank whose standard is not confirmed cannot be reached",
         )),
+    }
+}
+
+/// What we can prove to a bank that we are.
+struct KnownBy {
+    qwac: bool,
+    qseal: bool,
+}
+
+impl KnownBy {
+    fn of(certificates: &AispCertificates) -> Self {
+        Self {
+            qwac: certificates.qwac.is_some(),
+            qseal: certificates.qseal.is_some(),
+        }
+    }
+
+    /// Refuses a bank that would refuse us at the first call: by its own interface it is reached with our
+    /// certificate (RTS 2018/389 art. 34), and what it wants signed is signed with our seal. A bank on this
+    /// machine stands in for one and asks for neither.
+    fn enough_for(&self, entry: &DirectoryEntry) -> Result<(), BankError> {
+        let stands_in = entry
+            .hosts
+            .as_ref()
+            .is_some_and(|hosts| hosts.api.scheme() == "http");
+        let is_signed = entry.signature.is_some() || entry.own_signature.is_some();
+        let missing = match self {
+            _ if stands_in => return Ok(()),
+            Self { qwac: false, .. } => "its interface is reached with your QWAC, and none is set",
+            Self { qseal: false, .. } if is_signed => {
+                "its requests are signed with your QSealC, and none is set"
+            }
+            Self { .. } => return Ok(()),
+        };
+        Err(BankError::Onboarding {
+            bank: entry.institution.id.to_string(),
+            what: missing.to_owned(),
+        })
     }
 }
 

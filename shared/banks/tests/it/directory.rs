@@ -7,10 +7,19 @@ use passerelle_banks::{
 use crate::sandbox::{Sandbox, access, correlation};
 
 fn banks(with_aggregator: bool) -> Banks {
-    banks_and(with_aggregator, Onboarded::default())
+    banks_and(
+        with_aggregator,
+        Onboarded::default(),
+        AispCertificates::none(),
+    )
+    .unwrap()
 }
 
-fn banks_and(with_aggregator: bool, onboarded: Onboarded) -> Banks {
+fn banks_and(
+    with_aggregator: bool,
+    onboarded: Onboarded,
+    certificates: AispCertificates,
+) -> Result<Banks, BankError> {
     let aggregator = with_aggregator.then(|| "1234@acme.biapi.pro".parse().unwrap());
     Banks::new(BankSettings {
         sandbox_bank_url: Some("http://127.0.0.1:8095".parse().unwrap()),
@@ -19,9 +28,37 @@ fn banks_and(with_aggregator: bool, onboarded: Onboarded) -> Banks {
         aggregator_secret: None,
         onboarded,
         client_id: "PSDFR-ACPR-12345".to_owned(),
-        certificates: AispCertificates::none(),
+        certificates,
     })
-    .unwrap()
+}
+
+/// Certificates by name: nobody opens them here.
+fn named(qwac: Option<&str>, qseal: Option<&str>) -> AispCertificates {
+    AispCertificates {
+        qwac: qwac.map(str::to_owned),
+        qseal: qseal.map(str::to_owned),
+        ..AispCertificates::none()
+    }
+}
+
+/// Said when a function starts, not by the bank at the first person's connection.
+#[test]
+fn a_registered_bank_without_the_certificates_it_wants_is_refused_at_the_start() {
+    let lcl =
+        r#"{"lcl": {"authorisation": "https://a.example/a", "token": "https://a.example/t"}}"#;
+    let n26 = r#"{"n26": {"api": "https://b.example"}}"#;
+    let started = |setting: &str, certificates| {
+        let banks = banks_and(false, setting.parse().unwrap(), certificates);
+        banks.map(drop).map_err(|error| error.to_string())
+    };
+    let (one, both) = (named(Some("w"), None), named(Some("w"), Some("s")));
+    for setting in [lcl, n26] {
+        let error = started(setting, AispCertificates::none()).unwrap_err();
+        assert!(error.contains("QWAC"), "{error}");
+    }
+    assert_eq!(started(n26, one.clone()), Ok(()));
+    assert!(started(lcl, one).unwrap_err().contains("QSealC"));
+    assert_eq!(started(lcl, both), Ok(()));
 }
 
 #[test]
@@ -90,7 +127,8 @@ async fn a_token_is_shown_only_to_who_gave_it() {
         "lcl": { "authorisation": "https://lcl.example/authorize", "token": "https://lcl.example/token" },
         "milleis": { "api": "https://milleis.example" }
     }"#;
-    let banks = banks_and(true, onboarded.parse().unwrap());
+    let certificates = named(Some("qwac"), Some("qseal"));
+    let banks = banks_and(true, onboarded.parse().unwrap(), certificates).unwrap();
     let aggregated = token_given_at("https://acme.biapi.pro/2.0/auth/token/access");
     let own = token_given_at("https://lcl.example/token");
     for (bank, token) in [
