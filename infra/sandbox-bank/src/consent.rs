@@ -108,10 +108,26 @@ pub(crate) struct BankConsent {
     pub(crate) opening: Opening,
 }
 
+/// Who a certificate names, where certificates are demanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ThirdParty(pub(crate) String);
+
+impl BankConsent {
+    /// Who it was given to, as far as that is known: from the certificate it was opened with, or from the
+    /// authorisation.
+    pub(crate) fn third_party(&self) -> Option<&str> {
+        let opened_by = self.opening.third_party.as_deref();
+        opened_by.or(self.client_id.as_deref())
+    }
+}
+
 /// How a Berlin Group consent was opened, and what its approval waits for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Opening {
     pub(crate) entrance: Entrance,
+    /// Whose certificate it was opened with, where certificates are demanded.
+    #[serde(default)]
+    pub(crate) third_party: Option<String>,
     /// Whether balances and transactions were asked for, or accounts alone (Q39).
     pub(crate) accounts_only: bool,
     /// OAuth pre-step: the login that stands behind the token, and behind the consents it opens.

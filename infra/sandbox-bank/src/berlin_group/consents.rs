@@ -10,7 +10,6 @@ use axum::{Extension, Json, Router};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::access::{bearer, is_attended, issued};
 use crate::bank::Bank;
@@ -18,11 +17,13 @@ use crate::berlin_group::authorisations;
 use crate::berlin_group::entrance::{Entrance, Form};
 use crate::berlin_group::refusal::Refusal;
 use crate::consent::{
-    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, VisibleStatus, granted_until,
+    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, ThirdParty, VisibleStatus,
+    granted_until,
 };
 use crate::oauth;
 use crate::people::Quirk;
 use crate::state::Visit;
+use crate::stet::is_registered;
 
 /// The routes.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
@@ -78,6 +79,7 @@ impl RequestedAccess {
 async fn create(
     State(bank): State<Arc<Bank>>,
     Extension(entrance): Extension<Entrance>,
+    third_party: Option<Extension<ThirdParty>>,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Result<Response, Refusal> {
@@ -116,6 +118,7 @@ async fn create(
         client_id: None,
         forwarded: None,
         opening: Opening {
+            third_party: third_party.map(|Extension(ThirdParty(name))| name),
             accounts_only: request.access.balances.is_none(),
             login: login_behind(&bank, &entrance, &headers)?,
             ..Opening::default()
@@ -235,14 +238,16 @@ fn phone_code(bank: &Bank, id: &str) -> String {
     format!("{number:06}")
 }
 
-/// Where the person will go back to: an absolute address without a fragment.
+/// Where the person will go back to: an address the third party may have registered.
 fn redirect_uri(headers: &HeaderMap) -> Result<String, Refusal> {
     headers
         .get("tpp-redirect-uri")
         .and_then(|value| value.to_str().ok())
-        .filter(|text| Url::parse(text).is_ok_and(|url| url.fragment().is_none()))
+        .filter(|text| is_registered(text))
         .map(str::to_owned)
-        .ok_or(Refusal::Format("TPP-Redirect-URI is missing or no address"))
+        .ok_or(Refusal::Format(
+            "TPP-Redirect-URI is missing or not registered",
+        ))
 }
 
 pub(crate) fn find(bank: &Bank, id: &str) -> Result<(BankConsent, VisibleStatus), Refusal> {

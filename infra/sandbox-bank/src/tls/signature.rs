@@ -41,6 +41,10 @@ pub(super) enum Flavour {
 pub(super) enum SignatureFault {
     CertificateMissing,
     CertificateInvalid,
+    /// A token that was given to another third party.
+    TokenOfAnother,
+    /// A consent that another third party opened.
+    ConsentOfAnother,
     SignatureMissing,
     SignatureInvalid(&'static str),
     Date,
@@ -56,6 +60,8 @@ impl SignatureFault {
                 "CERTIFICATE_INVALID",
                 "the certificate is unknown, over, or another third party's",
             ),
+            Self::TokenOfAnother => ("TOKEN_INVALID", "the token is another third party's"),
+            Self::ConsentOfAnother => ("CONSENT_UNKNOWN", "unknown consent"),
             Self::SignatureMissing => ("SIGNATURE_MISSING", "the request is not signed"),
             Self::SignatureInvalid(text) => ("SIGNATURE_INVALID", text),
             Self::Date => (
@@ -100,14 +106,14 @@ impl Claimed {
     }
 }
 
-/// Checks a call from its head to its bytes.
+/// Checks a call from its head to its bytes, and answers whose signature it is.
 pub(super) fn check(
     flavour: Flavour,
     head: &Parts,
     body: &[u8],
     authority: &TestAuthority,
     now: Timestamp,
-) -> Result<(), SignatureFault> {
+) -> Result<CertificateDer<'static>, SignatureFault> {
     let claimed = Claimed::read(&head.headers)?;
     check_coverage(flavour, head, body, &claimed)?;
     check_digest(&head.headers, body)?;
@@ -118,24 +124,28 @@ pub(super) fn check(
         _ => return Err(SignatureFault::SignatureInvalid("an unknown algorithm")),
     };
     let candidates = candidates(flavour, &head.headers, &claimed, authority)?;
-    let verified = candidates.iter().any(|der| {
-        EndEntityCert::try_from(der).is_ok_and(|certificate| {
-            certificate
-                .verify_signature(algorithm, text.as_bytes(), &claimed.signature)
-                .is_ok()
+    let signers: Vec<_> = candidates
+        .into_iter()
+        .filter(|der| {
+            EndEntityCert::try_from(der).is_ok_and(|certificate| {
+                certificate
+                    .verify_signature(algorithm, text.as_bytes(), &claimed.signature)
+                    .is_ok()
+            })
         })
-    });
-    if !verified {
+        .collect();
+    if signers.is_empty() {
         return Err(SignatureFault::SignatureInvalid(
             "the signature does not verify",
         ));
     }
     // In their time and the authority's, now that it is known who signed.
-    let trusted = candidates.iter().any(|der| is_trusted(der, authority, now));
-    if !trusted {
-        return Err(SignatureFault::CertificateInvalid);
-    }
-    check_date(&head.headers, &claimed, now)
+    let signer = signers
+        .into_iter()
+        .find(|der| is_trusted(der, authority, now))
+        .ok_or(SignatureFault::CertificateInvalid)?;
+    check_date(&head.headers, &claimed, now)?;
+    Ok(signer)
 }
 
 fn check_coverage(

@@ -214,6 +214,21 @@ impl StrictBank {
             )
             .await
     }
+
+    /// The same where the consent itself is the access: nothing comes back but the person.
+    pub async fn connect_without_code(&self, connector: &dyn Connector) -> OpenToken {
+        let started = connector
+            .start_authorisation(&self.request())
+            .await
+            .unwrap();
+        let browser = self.client(None);
+        decide_with(&browser, started.way.href, "camille.martin", "approve").await;
+        let now = self.clock.now();
+        connector
+            .exchange_code(&started.secrets, None, None, &correlation(), now)
+            .await
+            .unwrap()
+    }
 }
 
 /// The way to one institution of the bank at an address.

@@ -152,11 +152,7 @@ async fn a_bank_that_cannot_prove_itself_is_not_spoken_to() {
 #[tokio::test]
 async fn another_third_partys_certificate_gets_no_tokens_in_our_name() {
     let bank = StrictBank::open().await;
-    let safe = bank.safe();
-    safe.put(
-        "qwac",
-        bank.authority.qwac("PSDFR-ACPR-99999", IN_FORCE).unwrap(),
-    );
+    let safe = of_another_third_party(&bank);
     let connector = bank.connector("sandbox-bank", bank.certificates(safe));
     let error = bank.connect(connector.as_ref()).await.unwrap_err();
     assert_eq!(code_of(error), "invalid_client");
@@ -273,4 +269,55 @@ async fn certificates_that_cannot_be_used_say_what_is_wrong_with_them() {
     }
     let error = first_refusal(&bank, "sandbox-bank", bank.certificates(Safe::default())).await;
     assert!(matches!(error, BankError::Keys(_)) && error.is_retryable());
+}
+
+/// Certificates of somebody else's, sound in every way.
+fn of_another_third_party(bank: &StrictBank) -> Safe {
+    const ANOTHER: &str = "PSDDE-BAFIN-54321";
+    let safe = Safe::default();
+    safe.put("qwac", bank.authority.qwac(ANOTHER, IN_FORCE).unwrap());
+    safe.put("qseal", bank.authority.qseal(ANOTHER, IN_FORCE).unwrap());
+    safe
+}
+
+/// A token and a consent are bound to who they were given to: found or stolen, they open nothing.
+#[tokio::test]
+async fn another_third_party_reads_and_ends_nothing_of_ours() {
+    let bank = StrictBank::open().await;
+    let every = SIGNING.into_iter().chain(["sandbox-bank-redirect"]);
+    for institution in every {
+        let ours = bank.connector(institution, bank.certificates(bank.safe()));
+        let theirs = bank.connector(
+            institution,
+            bank.certificates(of_another_third_party(&bank)),
+        );
+        let token = match institution {
+            "sandbox-bank-redirect" => bank.connect_without_code(ours.as_ref()).await,
+            _ => bank.connect(ours.as_ref()).await.unwrap(),
+        };
+        let (attended, correlation) = (bank.attended(), correlation());
+        let access = access(&token, &attended, &correlation);
+        let stolen = theirs.accounts(&access).await;
+        assert!(stolen.is_err(), "{institution}");
+        // Whether it is told "unknown" or "not yours": nothing ends.
+        let _ = theirs.end_consent(&access).await;
+        assert!(
+            !ours.accounts(&access).await.unwrap().is_empty(),
+            "{institution}"
+        );
+    }
+}
+
+/// The certificate of the connection and that of the seal name one third party.
+#[tokio::test]
+async fn anothers_seal_signs_nothing_for_us() {
+    let bank = StrictBank::open().await;
+    for institution in SIGNING {
+        let safe = bank.safe();
+        let another = of_another_third_party(&bank);
+        let seal = another.secrets.lock().unwrap()["qseal"].clone();
+        safe.put("qseal", seal);
+        let error = first_refusal(&bank, institution, bank.certificates(safe)).await;
+        assert_eq!(code_of(error), "CERTIFICATE_INVALID", "{institution}");
+    }
 }
