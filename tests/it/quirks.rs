@@ -77,6 +77,19 @@ impl Story {
         panic!("nobody is asked: {}", self.standing().await);
     }
 
+    /// Its slot comes within a day.
+    async fn until_it_is_read_again(&self) -> Value {
+        let before = self.standing().await;
+        for _ in 0..24 {
+            self.pass(SignedDuration::from_hours(1)).await;
+            let standing = self.standing().await;
+            if standing["last_synced_at"] != before["last_synced_at"] {
+                return standing;
+            }
+        }
+        panic!("it is not read again: {}", self.standing().await);
+    }
+
     async fn accounts(&self) -> Vec<Value> {
         accounts(&self.api().await, &self.connection).await
     }
@@ -747,13 +760,25 @@ async fn a_person_who_decides_on_their_phone_never_leaves_the_page() {
     let phone = format!("{}/sandbox-bank/phone", world.base)
         .parse()
         .unwrap();
-    let yes = [
+    // On the phone the request is found by its code, and one of the accounts is chosen.
+    let find = [
         ("login", "camille.martin"),
         ("password", "sandbox"),
         ("code", code.as_str()),
-        ("decision", "approve"),
+        ("decision", "find"),
     ];
-    assert_eq!(Person::new().submit(&phone, &yes).await.status, 200);
+    let mut phone_screen = Person::new();
+    let request = phone_screen.submit(&phone, &find).await;
+    let offered = request.inputs("account");
+    assert!(offered.len() > 1, "{}", request.html);
+    let mut yes = find;
+    yes[3] = ("decision", "approve");
+    let mut nothing = yes.to_vec();
+    nothing.push(("offered", "yes"));
+    assert_eq!(phone_screen.submit(&phone, &nothing).await.status, 422);
+    let mut one = nothing;
+    one.push(("account", offered[0].as_str()));
+    assert_eq!(phone_screen.submit(&phone, &one).await.status, 200);
     world
         .suite
         .advance(SignedDuration::from_secs(5))
@@ -761,5 +786,57 @@ async fn a_person_who_decides_on_their_phone_never_leaves_the_page() {
         .unwrap();
     let last = wait_for_ending(&mut person, waiting).await;
     assert!(last.html.contains("transactions"), "{}", last.html);
-    assert_eq!(api.connection("customer-1").await["status"], "active");
+    let connection = api.connection("customer-1").await;
+    assert_eq!(connection["status"], "active");
+    let id = connection["id"].as_str().unwrap();
+    assert_eq!(accounts(&api, id).await.len(), 1, "the one that was chosen");
+}
+
+/// Whatever tokens a bank gives and however it counts, the connection stays up to date and the books balance.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_token_and_budget_leads_to_a_connection_that_stays_up_to_date() {
+    for (institution, login) in [
+        ("sandbox-bank", "tokens-short"),
+        ("sandbox-bank", "tokens-unsaid"),
+        ("sandbox-bank", "budget-endpoint"),
+        ("sandbox-bank-stet", "budget-rolling"),
+        ("sandbox-bank-stet-a2", "tokens-kept"),
+    ] {
+        let story = Story::at(institution, login).await;
+        let first = story.openings().await;
+        let standing = story.until_it_is_read_again().await;
+        assert_eq!(standing["status"], "active", "{login} {institution}");
+        assert_eq!(story.openings().await, first, "{login} {institution}");
+    }
+}
+
+/// Without anything to renew it with, a token ends one day: the person is asked, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_renewal_asks_the_person_when_it_ends() {
+    let story = Story::of("tokens-without-refresh").await;
+    story.days(29).await;
+    assert_eq!(story.standing().await["status"], "active");
+    let asked = story.until_the_person_is_asked().await;
+    assert_eq!(asked["reason"], "token-refused", "{asked}");
+}
+
+/// The bank waited for a confirmation that never came: the person reads what happened and may try again.
+#[tokio::test(flavor = "multi_thread")]
+async fn strong_authentication_that_times_out_ends_in_words_and_in_another_try() {
+    for institution in ["sandbox-bank", "sandbox-bank-stet", "sandbox-bank-redirect"] {
+        let world = World::start(Options::in_memory()).await;
+        let api = world.api("cli_demo").await;
+        let consent = api.open_consent("customer-1").await;
+        let mut person = Person::new();
+        let link = consent["journey_url"].as_str().unwrap();
+        let page = walk_to(&mut person, link, institution).await;
+        let page = person.open(page.link("/sandbox-bank/")).await;
+        let page = log_in(&mut person, &page, "sca-timeout").await;
+        let back = decide(&mut person, &page, "approve").await;
+        let last = person.open(back.as_str()).await;
+        assert_eq!(last.status, 200, "{institution}: {}", last.html);
+        assert!(last.url.path().contains("/journey/"), "{}", last.url);
+        connect_at(&api, institution, "customer-2", "camille.martin").await;
+        assert_eq!(api.connection("customer-2").await["status"], "active");
+    }
 }

@@ -11,7 +11,7 @@ use crate::bank_day;
 use crate::consent::{BankConsent, ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
 use crate::ledger::{LedgerAccount, LedgerAccountKind};
-use crate::people::{Behaviour, Quirk};
+use crate::people::{Behaviour, Quirk, Variant};
 use crate::state::{COUNTING_WINDOW, IssuedAccess, SecretDigest};
 
 /// Why nothing is read.
@@ -56,6 +56,17 @@ pub(crate) enum Resource<'a> {
 }
 
 impl Resource<'_> {
+    /// What kind of endpoint it is.
+    fn endpoint(&self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Cards => "cards",
+            Self::Account(_) => "account",
+            Self::Balances(_) => "balances",
+            Self::Transactions(_) => "transactions",
+        }
+    }
+
     fn counter(&self, consent: &str) -> String {
         match self {
             Self::Accounts => format!("{consent}|accounts"),
@@ -82,6 +93,7 @@ pub(crate) struct GrantedAccess {
     pub(crate) accounts: Vec<LedgerAccount>,
     pub(crate) behaviour: Behaviour,
     pub(crate) quirk: Option<Quirk>,
+    pub(crate) variant: Option<Variant>,
     /// Whether the person is there (`PSU-IP-Address`).
     pub(crate) attended: bool,
 }
@@ -178,6 +190,7 @@ impl GrantedAccess {
             accounts,
             behaviour: quirk.and_then(Quirk::behaviour).unwrap_or(member.behaviour),
             quirk,
+            variant: member.variant,
             attended: is_attended(headers)?,
             consent,
         })
@@ -196,16 +209,23 @@ impl GrantedAccess {
     }
 
     /// Counts an unattended access, or refuses it when the window is full: rolling 24 hours through
-    /// the Berlin Group façade, the calendar day through STET.
+    /// the Berlin Group façade, the calendar day through STET, unless the person shows another way.
     pub(crate) fn count(&self, bank: &Bank, resource: Resource<'_>) -> Result<(), AccessRefusal> {
         if self.attended {
             return Ok(());
         }
         let (now, today) = (bank.now(), bank.today());
-        let by_day = self.consent.dialect != Dialect::BerlinGroup;
-        let counter = match self.quirk {
+        let by_day = match self.variant {
+            Some(Variant::CalendarDayBudget) => true,
+            Some(Variant::RollingBudget | Variant::EndpointBudget) => false,
+            _ => self.consent.dialect != Dialect::BerlinGroup,
+        };
+        let counter = match (self.quirk, self.variant) {
             // Whatever is called is one call more (N26).
-            Some(Quirk::Q30) => format!("{}|every call", self.consent_id),
+            (Some(Quirk::Q30), _) => format!("{}|every call", self.consent_id),
+            (_, Some(Variant::EndpointBudget)) => {
+                format!("{}|every {}", self.consent_id, resource.endpoint())
+            }
             _ => resource.counter(&self.consent_id),
         };
         let counts = |at: &&Timestamp| {

@@ -1,12 +1,13 @@
 //! The bank: its people, its clock, its memory.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use url::Url;
 
@@ -50,6 +51,8 @@ impl std::fmt::Debug for BankSettings {
 pub struct Bank {
     base: String,
     clock: Clock,
+    /// How far ahead of its clock the bank is, in milliseconds; `None` where the clock is kept from outside.
+    ahead: Option<AtomicI64>,
     key: hmac::Key,
     population: Population,
     state_file: Option<PathBuf>,
@@ -87,6 +90,7 @@ impl Bank {
         let bank = Self {
             base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
             clock: settings.clock,
+            ahead: None,
             key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
             population,
             state_file: settings.state,
@@ -106,8 +110,38 @@ impl Bank {
             .collect()
     }
 
+    /// Lets whoever reaches the bank move its clock ahead (`POST /clock`): for a bank that runs alone.
+    #[must_use]
+    pub fn with_movable_clock(self) -> Self {
+        Self {
+            ahead: Some(AtomicI64::new(0)),
+            ..self
+        }
+    }
+
+    pub(crate) fn has_movable_clock(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// Moves the clock ahead; `false` where it is kept from outside.
+    pub(crate) fn move_clock_to(&self, later: Timestamp) -> bool {
+        let Some(ahead) = &self.ahead else {
+            return false;
+        };
+        let real = (self.clock)();
+        let needed = later.as_millisecond().saturating_sub(real.as_millisecond());
+        ahead.fetch_max(needed, Ordering::AcqRel);
+        true
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        let real = (self.clock)();
+        let ahead = self
+            .ahead
+            .as_ref()
+            .map_or(0, |ahead| ahead.load(Ordering::Acquire));
+        let ahead = SignedDuration::from_millis(ahead);
+        real.checked_add(ahead).unwrap_or(real)
     }
 
     pub(crate) fn today(&self) -> Date {

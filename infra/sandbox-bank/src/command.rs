@@ -49,7 +49,8 @@ impl Command {
             clock: Arc::new(jiff::Timestamp::now),
             personae: self.personae,
             state: self.state,
-        })?;
+        })?
+        .with_movable_clock();
         tracing::info!(
             base_url,
             people = bank.people().len(),

@@ -4,6 +4,7 @@ mod access;
 mod bank;
 mod bank_day;
 mod berlin_group;
+mod clock;
 mod command;
 mod consent;
 mod error;
@@ -34,6 +35,7 @@ pub fn router(bank: Arc<Bank>) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(phone::routes())
+        .merge(clock::routes())
         .merge(oauth::routes())
         .merge(berlin_group::routes())
         .merge(stet::routes())

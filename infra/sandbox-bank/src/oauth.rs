@@ -25,7 +25,7 @@ use crate::consent::{
 };
 use crate::error::SandboxError;
 use crate::pages::PageRefusal;
-use crate::people::Quirk;
+use crate::people::{Quirk, Variant};
 use crate::powens;
 use crate::state::{
     ACCESS_LIFETIME, CODE_LIFETIME, IssuedAccess, IssuedCode, IssuedRefresh, SecretDigest,
@@ -427,13 +427,21 @@ pub(crate) fn grant(
         None => return Err(TokenRefusal::InvalidRequest),
     };
     let client_id = request.client_id.clone().unwrap_or_default();
-    let (access, refresh) = bank.change(|state| issue(bank, state, granted, client_id))?;
-    let answer = json!({
-        "access_token": access,
-        "token_type": "Bearer",
-        "expires_in": ACCESS_LIFETIME.as_secs(),
-        "refresh_token": refresh,
-    });
+    let variant = variant_behind(bank, &granted.consent);
+    let lifetime = variant
+        .and_then(Variant::access_lifetime)
+        .unwrap_or(ACCESS_LIFETIME);
+    let (access, refresh) =
+        bank.change(|state| issue(bank, state, granted, client_id, variant, lifetime))?;
+    let mut answer = json!({"access_token": access, "token_type": "Bearer"});
+    if let Some(members) = answer.as_object_mut() {
+        if variant != Some(Variant::UnsaidLifetime) {
+            members.insert("expires_in".to_owned(), json!(lifetime.as_secs()));
+        }
+        if let Some(refresh) = refresh {
+            members.insert("refresh_token".to_owned(), json!(refresh));
+        }
+    }
     Ok((uncached(), Json(answer)).into_response())
 }
 
@@ -523,15 +531,16 @@ fn spend_refresh_token(
     let Some(token) = &request.refresh_token else {
         return Err(TokenRefusal::InvalidRequest);
     };
-    let rotates = dialect != Dialect::Stet14;
-    let issued = bank
-        .change(|state| {
-            let issued = state.refresh_tokens.get_mut(&SecretDigest::of(token))?;
-            let before = issued.clone();
-            issued.used = rotates;
-            Some(before)
-        })?
-        .ok_or(TokenRefusal::InvalidGrant)?;
+    let issued = bank.change(|state| {
+        let consent = &state.refresh_tokens.get(&SecretDigest::of(token))?.consent;
+        let kept = variant_of(bank, state, consent) == Some(Variant::KeptRefreshToken);
+        let rotates = dialect != Dialect::Stet14 && !kept;
+        let issued = state.refresh_tokens.get_mut(&SecretDigest::of(token))?;
+        let before = issued.clone();
+        issued.used = rotates;
+        Some((before, rotates))
+    })?;
+    let (issued, rotates) = issued.ok_or(TokenRefusal::InvalidGrant)?;
     let sound = !issued.used && request.client_id.as_deref() == Some(issued.client_id.as_str());
     match quirk_behind(bank, &issued.consent) {
         Some((Quirk::Q31, _)) => return Err(TokenRefusal::InvalidGrant),
@@ -600,7 +609,15 @@ fn granted_consent(
     }
 }
 
-fn issue(bank: &Bank, state: &mut Memory, granted: Granted, client_id: String) -> (String, String) {
+/// An access token, and a refresh token where the bank gives one.
+fn issue(
+    bank: &Bank,
+    state: &mut Memory,
+    granted: Granted,
+    client_id: String,
+    variant: Option<Variant>,
+    lifetime: SignedDuration,
+) -> (String, Option<String>) {
     let now = bank.now();
     let access = bank.fresh(state, "access");
     state.access_tokens.insert(
@@ -608,11 +625,14 @@ fn issue(bank: &Bank, state: &mut Memory, granted: Granted, client_id: String) -
         IssuedAccess {
             consent: granted.consent.clone(),
             extended_history: granted.extended_history,
-            expires_at: now.checked_add(ACCESS_LIFETIME).unwrap_or(now),
+            expires_at: now.checked_add(lifetime).unwrap_or(now),
         },
     );
     if let Some(refresh) = granted.kept_refresh_token {
-        return (access, refresh);
+        return (access, Some(refresh));
+    }
+    if variant == Some(Variant::NoRefreshToken) {
+        return (access, None);
     }
     let refresh = bank.fresh(state, "refresh");
     state.refresh_tokens.insert(
@@ -624,5 +644,17 @@ fn issue(bank: &Bank, state: &mut Memory, granted: Granted, client_id: String) -
             used: false,
         },
     );
-    (access, refresh)
+    (access, Some(refresh))
+}
+
+/// The way of the person behind a consent.
+fn variant_behind(bank: &Bank, consent: &str) -> Option<Variant> {
+    bank.look(|state| variant_of(bank, state, consent))
+}
+
+fn variant_of(bank: &Bank, state: &Memory, consent: &str) -> Option<Variant> {
+    match &state.consents.get(consent)?.status {
+        ConsentStatus::Valid { person, .. } => bank.member(person)?.variant,
+        _ => None,
+    }
 }

@@ -19,7 +19,7 @@ use crate::consent::{BankConsent, ConsentStatus, VisibleStatus};
 use crate::error::SandboxError;
 use crate::ledger::LedgerAccount;
 use crate::oauth;
-use crate::people::{PASSWORD, Person, Quirk};
+use crate::people::{PASSWORD, Person, Quirk, Variant};
 use crate::state::Visit;
 
 /// The code that stands for a strong customer authentication.
@@ -43,6 +43,10 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
 struct Home {
     people: Vec<Person>,
     online_banking: String,
+    phone: String,
+    clock: String,
+    movable: bool,
+    now: String,
 }
 
 #[derive(Template)]
@@ -159,6 +163,10 @@ async fn home(State(bank): State<Arc<Bank>>) -> Response {
         &Home {
             people: bank.people(),
             online_banking: bank.address("/online-banking"),
+            phone: bank.address("/phone"),
+            clock: bank.address("/clock"),
+            movable: bank.has_movable_clock(),
+            now: bank.now().strftime("%d/%m/%Y %H:%M UTC").to_string(),
         },
     )
 }
@@ -318,7 +326,13 @@ async fn decide(
     if open_consent(&bank, &visit).is_err() {
         return oauth::refuse(&bank, &id, &visit);
     }
-    if field("decision") != Some("approve") {
+    // The phone that must confirm never does: the bank gives up.
+    let gives_up = visit
+        .person
+        .as_deref()
+        .and_then(|login| bank.member(login))
+        .is_some_and(|member| member.variant == Some(Variant::NoStrongAuthentication));
+    if gives_up || field("decision") != Some("approve") {
         return oauth::refuse(&bank, &id, &visit);
     }
     let Some(person) = visit.person.clone() else {

@@ -1,4 +1,5 @@
-//! The person's phone: a request is found by the code the third party shows, and decided there.
+//! The person's phone: a request is found by the code the third party shows, its accounts are chosen and
+//! it is decided there.
 
 use std::sync::Arc;
 
@@ -8,92 +9,155 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Form, Router};
-use serde::Deserialize;
 
 use crate::bank::Bank;
-use crate::consent::{ConsentStatus, VisibleStatus};
+use crate::consent::{BankConsent, ConsentStatus, VisibleStatus};
+use crate::ledger::LedgerAccount;
 use crate::pages::{Credentials, PageRefusal, authenticated, page};
+use crate::people::Variant;
 
 /// The page.
 pub(crate) fn routes() -> Router<Arc<Bank>> {
-    Router::new().route("/phone", get(show).post(decide))
+    Router::new().route("/phone", get(show).post(answer))
 }
 
-#[derive(Template)]
+#[derive(Template, Default)]
 #[template(path = "phone.html")]
 struct Phone {
     action: String,
     login: String,
+    code: String,
     message: Option<&'static str>,
+    /// The accounts of the request that was found, to choose from.
+    accounts: Vec<LedgerAccount>,
 }
 
-#[derive(Deserialize)]
-struct Decision {
-    login: String,
-    password: String,
-    code: String,
-    decision: String,
+/// What the form says.
+struct Answer(Vec<(String, String)>);
+
+impl Answer {
+    fn field(&self, wanted: &str) -> &str {
+        let mut named = self.0.iter().filter(|(name, _)| name == wanted);
+        named.next().map(|(_, value)| value.trim()).unwrap_or("")
+    }
+
+    /// The accounts that were chosen; all of them where the form shows none to choose from.
+    fn chosen(&self, accounts: &[LedgerAccount]) -> Vec<String> {
+        let named = || self.0.iter().filter(|(name, _)| name == "account");
+        let offered = self.field("offered") == "yes";
+        accounts
+            .iter()
+            .map(|account| account.key.clone())
+            .filter(|key| !offered || named().any(|(_, value)| value == key))
+            .collect()
+    }
 }
 
 async fn show(State(bank): State<Arc<Bank>>) -> Response {
-    told(&bank, StatusCode::OK, String::new(), None)
+    told(&bank, StatusCode::OK, Phone::default())
 }
 
-fn told(bank: &Bank, status: StatusCode, login: String, message: Option<&'static str>) -> Response {
+fn told(bank: &Bank, status: StatusCode, phone: Phone) -> Response {
     let action = bank.address("/phone");
-    page(
-        status,
-        &Phone {
-            action,
-            login,
-            message,
-        },
-    )
+    page(status, &Phone { action, ..phone })
 }
 
-async fn decide(
+async fn answer(
     State(bank): State<Arc<Bank>>,
-    Form(decision): Form<Decision>,
+    Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Response, PageRefusal> {
-    let refused = StatusCode::UNAUTHORIZED;
+    let answer = Answer(fields);
     let credentials = Credentials {
-        login: decision.login.clone(),
-        password: decision.password,
+        login: answer.field("login").to_owned(),
+        password: answer.field("password").to_owned(),
         revoke: None,
+    };
+    let code = answer.field("code").to_owned();
+    let said = |status, login: String, message| {
+        let phone = Phone {
+            login,
+            code: code.clone(),
+            message: Some(message),
+            ..Phone::default()
+        };
+        Ok(told(&bank, status, phone))
     };
     let Some(login) = authenticated(&bank, &credentials) else {
         let message = "Identifiant ou mot de passe inconnu.";
-        return Ok(told(&bank, refused, decision.login, Some(message)));
+        return said(StatusCode::UNAUTHORIZED, credentials.login, message);
     };
-    let accounts: Vec<String> = bank
-        .accounts_of(&login)
-        .into_iter()
-        .map(|account| account.key)
-        .collect();
-    let (now, today) = (bank.now(), bank.today());
-    let approves = decision.decision == "approve";
-    let person = login.clone();
-    let decided = bank.change(|state| {
-        let waiting = state.consents.values_mut().find(|consent| {
-            consent.opening.phone_code.as_deref() == Some(decision.code.trim())
-                && consent.visible_status(now, today) == VisibleStatus::Received
-        });
-        let Some(consent) = waiting else { return false };
-        consent.last_action = today;
-        consent.status = match approves {
-            true => ConsentStatus::Valid {
-                person,
+    if !is_waited_for(&bank, &code) {
+        let message = "Aucune demande n’attend ce code.";
+        return said(StatusCode::NOT_FOUND, login, message);
+    }
+    let never_ends = bank.member(&login).and_then(|member| member.variant);
+    if never_ends == Some(Variant::NoStrongAuthentication) {
+        let message = "La confirmation n’arrive pas. La demande expirera d’elle-même.";
+        return said(StatusCode::OK, login, message);
+    }
+    let accounts = bank.accounts_of(&login);
+    let chosen = answer.chosen(&accounts);
+    match answer.field("decision") {
+        "approve" if chosen.is_empty() => {
+            let message = "Choisissez au moins un compte, ou refusez la demande.";
+            let phone = Phone {
+                login,
+                code,
+                message: Some(message),
                 accounts,
-                approved_at: now,
-            },
-            false => ConsentStatus::Rejected,
-        };
-        true
+                ..Phone::default()
+            };
+            Ok(told(&bank, StatusCode::UNPROCESSABLE_ENTITY, phone))
+        }
+        "approve" => {
+            let approved_at = bank.now();
+            let person = login.clone();
+            decide(
+                &bank,
+                &code,
+                ConsentStatus::Valid {
+                    person,
+                    accounts: chosen,
+                    approved_at,
+                },
+            )?;
+            let message = "Accès autorisé. Revenez sur l’autre écran.";
+            said(StatusCode::OK, login, message)
+        }
+        "refuse" => {
+            decide(&bank, &code, ConsentStatus::Rejected)?;
+            said(StatusCode::OK, login, "Demande refusée.")
+        }
+        // Found: what it is about is shown before anything is decided.
+        _ => {
+            let phone = Phone {
+                login,
+                code,
+                accounts,
+                ..Phone::default()
+            };
+            Ok(told(&bank, StatusCode::OK, phone))
+        }
+    }
+}
+
+fn is_waited_for(bank: &Bank, code: &str) -> bool {
+    bank.look(|state| state.consents.values().any(|it| waits(bank, it, code)))
+}
+
+fn waits(bank: &Bank, consent: &BankConsent, code: &str) -> bool {
+    consent.opening.phone_code.as_deref() == Some(code)
+        && consent.visible_status(bank.now(), bank.today()) == VisibleStatus::Received
+}
+
+fn decide(bank: &Bank, code: &str, decided: ConsentStatus) -> Result<(), PageRefusal> {
+    let today = bank.today();
+    bank.change(|state| {
+        let mut consents = state.consents.values_mut();
+        if let Some(consent) = consents.find(|it| waits(bank, it, code)) {
+            consent.last_action = today;
+            consent.status = decided;
+        }
     })?;
-    let (status, message) = match (decided, approves) {
-        (false, _) => (StatusCode::NOT_FOUND, "Aucune demande n’attend ce code."),
-        (true, true) => (StatusCode::OK, "Accès autorisé. Revenez sur l’autre écran."),
-        (true, false) => (StatusCode::OK, "Demande refusée."),
-    };
-    Ok(told(&bank, status, login, Some(message)))
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod household;
 mod lives;
 mod persona;
 mod quirk;
+mod variant;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ pub(crate) use crate::people::behaviour::Behaviour;
 use crate::people::household::Household;
 use crate::people::persona::Persona;
 pub(crate) use crate::people::quirk::Quirk;
+pub(crate) use crate::people::variant::Variant;
 
 /// The password of everybody: this is a sandbox.
 pub(crate) const PASSWORD: &str = "sandbox";
@@ -43,6 +45,7 @@ pub(crate) struct Member {
     pub(crate) person: Person,
     pub(crate) behaviour: Behaviour,
     pub(crate) quirk: Option<Quirk>,
+    pub(crate) variant: Option<Variant>,
     pub(crate) aggregation: Option<Aggregation>,
     money: Money,
 }
@@ -53,6 +56,7 @@ impl Member {
             person,
             behaviour: Behaviour::Ordinary,
             quirk: None,
+            variant: None,
             aggregation: None,
             money,
         }
@@ -105,6 +109,10 @@ impl Population {
                 ..Quirk::Q43.person()
             },
         ));
+        members.extend(Variant::all().map(|variant| Member {
+            variant: Some(variant),
+            ..Self::test_case(variant.person())
+        }));
         members.extend(Aggregation::all().map(|aggregation| Member {
             aggregation: Some(aggregation),
             ..Self::test_case(aggregation.person())
