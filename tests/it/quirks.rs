@@ -145,7 +145,7 @@ async fn lines(api: &Api, connection: &str, account: &Value) -> Vec<Value> {
 /// What every test case had on the first day of its history.
 const CURRENT: i64 = 120_000;
 
-/// Read whole, read again on the days after: each time the books balance to the cent.
+/// Read whole, read again after some days: each time the books balance to the cent.
 async fn the_books_balance(login: &str, days: i64) -> Story {
     let story = Story::of(login).await;
     let first = story.openings().await;
@@ -154,7 +154,8 @@ async fn the_books_balance(login: &str, days: i64) -> Story {
         "{login}: {first:?}"
     );
     story.days(days).await;
-    assert_eq!(story.standing().await["status"], "active", "{login}");
+    let standing = story.until_it_is_read_again().await;
+    assert_eq!(standing["status"], "active", "{login}");
     assert_eq!(story.openings().await, first, "{login}");
     story
 }
@@ -282,7 +283,8 @@ async fn q24_an_authorisation_leaves_nothing_behind() {
             .collect()
     };
     let before = cards().await;
-    story.days(8).await;
+    story.days(7).await;
+    story.until_it_is_read_again().await;
     let after = cards().await;
     let gone: Vec<_> = before
         .iter()
