@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::taxonomy::Category;
+
 /// How the money moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,6 +100,29 @@ impl Operation {
         matches!(self, Self::Card | Self::CardRefund)
     }
 
+    /// The movement itself, or, where nothing announced it, the usual one of what it was for: applications
+    /// write the name of a shop and nothing else.
+    pub(crate) fn or_as_usual_for(self, category: Category, is_debit: bool) -> Self {
+        if self != Self::Unknown {
+            return self;
+        }
+        match (category, is_debit) {
+            (Category::CashWithdrawal, _) => Self::CashWithdrawal,
+            (Category::CashDeposit, _) => Self::CashDeposit,
+            (Category::TransferInternal | Category::TransferSavings, _) => Self::TransferInternal,
+            (Category::TransferInvestment | Category::IncomeDividend, _) => Self::Investment,
+            (Category::TransferPerson | Category::HousingRent, true) => Self::TransferSent,
+            (Category::TransferPerson, false) => Self::TransferReceived,
+            (Category::IncomeInterest, false) => Self::Interest,
+            (Category::IncomeRefund, false) => Self::CardRefund,
+            (category, true) if category.is_in("bank") => Self::Fees,
+            (category, true) if is_bought(category) => Self::Card,
+            (category, true) if is_contracted(category) => Self::DirectDebit,
+            (category, false) if category.is_in("income") => Self::TransferReceived,
+            _ => Self::Unknown,
+        }
+    }
+
     /// Reads an ISO 20022 bank transaction code, `PMNT-RDDT-ESDD`; the older French interbank codes
     /// (CFONB, two characters) are read by [`Operation::from_cfonb_code`].
     #[must_use]
@@ -159,6 +184,38 @@ impl Operation {
             _ => return None,
         })
     }
+}
+
+/// What is mostly bought with a card.
+fn is_bought(category: Category) -> bool {
+    let groups = ["food", "shopping", "leisure", "travel", "transport"];
+    let owed = matches!(
+        category,
+        Category::TransportVehicleLoan | Category::TransportVehiclePurchase
+    );
+    let served = matches!(
+        category,
+        Category::ServicesPost
+            | Category::ServicesPersonalCare
+            | Category::InsuranceTravel
+            | Category::Sensitive
+    );
+    served || (!owed && groups.iter().any(|group| category.is_in(group)))
+}
+
+/// What is mostly collected by whom it is owed to.
+fn is_contracted(category: Category) -> bool {
+    let groups = ["insurance", "telecom", "loan", "tax", "charity"];
+    let owed = matches!(
+        category,
+        Category::HousingEnergy
+            | Category::HousingWater
+            | Category::HousingCharges
+            | Category::TransportVehicleLoan
+            | Category::ServicesHomeHelp
+            | Category::FamilyChildcare
+    );
+    owed || groups.iter().any(|group| category.is_in(group))
 }
 
 #[cfg(test)]

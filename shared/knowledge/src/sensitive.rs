@@ -85,7 +85,7 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
         .hits
         .iter()
         .filter(|hit| match hit.meaning {
-            Meaning::Charity => true,
+            Meaning::Charity | Meaning::Platform => true,
             Meaning::Sensitive(index) => lexicon
                 .sensitive
                 .get(index)
@@ -96,7 +96,7 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
     let mut found = Sensitivity::Ordinary;
     for hit in &reading.hits {
         match hit.meaning {
-            Meaning::Sensitive(_) if others.iter().any(|other| covers(other, hit)) => {}
+            Meaning::Sensitive(_) if others.iter().any(|other| other.covers(hit)) => {}
             Meaning::Sensitive(index) if !hit.cut || hit.words > 1 => {
                 let admitted = lexicon.sensitive.get(index).is_some_and(|phrase| {
                     phrase.guard.admits(reading.is_debit(), reading.operation)
@@ -111,6 +111,8 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
                 }
             }
             Meaning::Charity => found = Sensitivity::Donation,
+            Meaning::Platform if reading.tells_a_pastime() => {}
+            Meaning::Platform => found = Sensitivity::Donation,
             _ => {}
         }
     }
@@ -126,7 +128,7 @@ pub(crate) fn sensitivity(reading: &Reading<'_>) -> Sensitivity {
 /// What a movement with a health mutual reveals; `None` where its words tell another line of cover, or
 /// wages: a mutual is an employer as well, and sells more than care.
 fn with_a_mutual(reading: &Reading<'_>) -> Option<Sensitivity> {
-    if reading.is_debit() {
+    if reading.is_for_a_debit() {
         return reading
             .is_for_health()
             .then_some(Sensitivity::HealthPremium);
@@ -136,8 +138,4 @@ fn with_a_mutual(reading: &Reading<'_>) -> Option<Sensitivity> {
     }
     // What a mutual pays back is care received, not a contract.
     (!reading.announces_income()).then_some(Sensitivity::Payee)
-}
-
-fn covers(outer: &Hit, inner: &Hit) -> bool {
-    outer.start <= inner.start && inner.start + inner.words <= outer.start + outer.words
 }

@@ -93,32 +93,27 @@ impl Finding {
 #[must_use]
 pub fn enrich(line: &Transaction) -> Enrichment {
     if line.sensitive {
-        return protected(Category::Sensitive, Operation::Unknown, "coarsened");
+        let is_debit = line.amount.is_debit();
+        return protected(
+            Category::Sensitive,
+            Operation::Unknown,
+            is_debit,
+            "coarsened",
+        );
     }
     let lexicon = lexicon();
     let reading = Reading::of(lexicon, line);
-    match sensitive::sensitivity(&reading) {
-        Sensitivity::Ordinary => {}
-        Sensitivity::Payee => {
-            return protected(Category::Sensitive, reading.operation, "sensitive.csv");
-        }
-        Sensitivity::Donation => {
-            return protected(
-                Category::CharityRestricted,
-                reading.operation,
-                "charities.csv",
-            );
-        }
-        Sensitivity::HealthPremium => {
-            return protected(Category::InsuranceHealth, reading.operation, "insurers.csv");
-        }
+    let protection = match sensitive::sensitivity(&reading) {
+        Sensitivity::Ordinary => None,
+        Sensitivity::Payee => Some((Category::Sensitive, "sensitive.csv")),
+        Sensitivity::Donation => Some((Category::CharityRestricted, "charities.csv")),
+        Sensitivity::HealthPremium => Some((Category::InsuranceHealth, "insurers.csv")),
         Sensitivity::IncomeWithoutCause => {
-            return protected(
-                Category::IncomeReplacement,
-                reading.operation,
-                "income without a cause",
-            );
+            Some((Category::IncomeReplacement, "income without a cause"))
         }
+    };
+    if let Some((category, rule)) = protection {
+        return protected(category, reading.operation, reading.is_debit(), rule);
     }
     let finding = reading.decide();
     let merchant = finding
@@ -126,13 +121,16 @@ pub fn enrich(line: &Transaction) -> Enrichment {
         .or(reading.merchant().map(|(index, _)| index))
         .and_then(|index| lexicon.merchant(index));
     let sure = finding.confidence >= CONFIDENCE_BAR;
+    let category = if sure {
+        finding.category
+    } else {
+        Category::Unknown
+    };
     Enrichment {
-        category: if sure {
-            finding.category
-        } else {
-            Category::Unknown
-        },
-        operation: reading.operation,
+        category,
+        operation: reading
+            .operation
+            .or_as_usual_for(category, line.amount.is_debit()),
         merchant: merchant.map(|merchant| merchant.name.to_owned()),
         cleaned: Private::new(reading.cleaned()),
         stage: if sure { finding.stage } else { Stage::Nothing },
@@ -141,10 +139,15 @@ pub fn enrich(line: &Transaction) -> Enrichment {
     }
 }
 
-fn protected(category: Category, operation: Operation, rule: &'static str) -> Enrichment {
+fn protected(
+    category: Category,
+    operation: Operation,
+    is_debit: bool,
+    rule: &'static str,
+) -> Enrichment {
     Enrichment {
         category,
-        operation,
+        operation: operation.or_as_usual_for(category, is_debit),
         merchant: None,
         cleaned: Private::default(),
         stage: Stage::Sensitive,
@@ -168,6 +171,20 @@ impl Reading<'_> {
         })
     }
 
+    /// Whether words tell what an association does for its members: a sport, a lesson, an outing.
+    pub fn tells_a_pastime(&self) -> bool {
+        self.best_keyword().is_some_and(|finding| {
+            finding.confidence >= 80
+                && matches!(
+                    finding.category,
+                    Category::LeisureSport
+                        | Category::LeisureCulture
+                        | Category::FamilyActivity
+                        | Category::EducationFees
+                )
+        })
+    }
+
     /// Whether the money replaces an income: that is all that may be known of it, since behind it may
     /// be a sickness.
     pub fn replaces_income(&self) -> bool {
@@ -186,7 +203,7 @@ impl Reading<'_> {
 
     /// Whether the words tell a premium for complementary health cover.
     pub fn is_health_premium(&self) -> bool {
-        self.is_debit()
+        self.is_for_a_debit()
             && self.names_an_insurer()
             && self.insurance_line(Category::InsuranceUnknownLine) == Category::InsuranceHealth
     }

@@ -157,7 +157,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A rejected debit is money back, but its words are those of the debit.
-    pub(super) fn keyword_sign(&self) -> bool {
+    pub fn is_for_a_debit(&self) -> bool {
         self.is_debit() || self.operation == Operation::DirectDebitRejected
     }
 

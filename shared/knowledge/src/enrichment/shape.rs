@@ -133,7 +133,12 @@ impl Reading<'_> {
         if !self.is_debit() || !self.names_an_insurer() {
             return None;
         }
-        let line = self.insurance_line(Category::InsuranceUnknownLine);
+        let usual = self
+            .merchant()
+            .and_then(|(index, _)| self.lexicon.merchant(index))
+            .filter(|merchant| merchant.kind.is_insurer())
+            .map_or(Category::InsuranceUnknownLine, |merchant| merchant.category);
+        let line = self.insurance_line(usual);
         (line != Category::InsuranceUnknownLine).then(|| self.announced_finding(line, 88))
     }
 

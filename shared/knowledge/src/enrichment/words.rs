@@ -70,7 +70,7 @@ impl Reading<'_> {
     fn by_cut_word(&self) -> Option<Finding> {
         let last = self.words.get(self.words.len().checked_sub(1)?);
         let mut candidates = self.lexicon.words_cut_to(last).filter(|keyword| {
-            keyword.sign.admits(self.keyword_sign()) && keyword.scope.admits(self.operation)
+            keyword.sign.admits(self.is_for_a_debit()) && keyword.scope.admits(self.operation)
         });
         let first = candidates.next()?;
         candidates
@@ -84,9 +84,12 @@ impl Reading<'_> {
             })
     }
 
-    /// An instant transfer to two or three words that no firm carries: a person, as a rule.
+    /// An instant transfer to or from two or three words that no firm carries: a person, as a rule.
     fn by_instant_name(&self) -> Option<Finding> {
-        if self.operation != Operation::InstantSent {
+        if !matches!(
+            self.operation,
+            Operation::InstantSent | Operation::InstantReceived
+        ) {
             return None;
         }
         let cleaned = self.cleaned();
@@ -98,7 +101,7 @@ impl Reading<'_> {
             category: Category::TransferPerson,
             merchant: None,
             stage: Stage::Grammar,
-            rule: "instant transfer to a name",
+            rule: "instant transfer and a name",
             confidence: 72,
         })
     }
@@ -126,7 +129,7 @@ impl Reading<'_> {
             .any(|hit| match hit.meaning {
                 Meaning::Keyword(index) => self.lexicon.keywords.get(index).is_some_and(|word| {
                     word.confidence > 84
-                        && word.sign.admits(self.keyword_sign())
+                        && word.sign.admits(self.is_for_a_debit())
                         && word.scope.admits(self.operation)
                 }),
                 _ => false,
@@ -186,10 +189,14 @@ impl Reading<'_> {
     /// equally loud tell none: one premium may cover a home and a car; a word for health tells it always.
     pub(super) fn insurance_line(&self, default: Category) -> Category {
         const LOUD: u8 = 4;
+        let lines = || {
+            let whole = self.hits.iter().filter(|hit| !hit.cut);
+            whole.filter(|hit| matches!(hit.meaning, Meaning::InsuranceLine(_)))
+        };
         let told = || {
-            self.hits
-                .iter()
-                .filter(|hit| !hit.cut)
+            lines()
+                // "IARD ET SANTE" is a firm's name: the words inside it tell nothing more.
+                .filter(|hit| !lines().any(|other| other.words > hit.words && other.covers(hit)))
                 .filter_map(|hit| match hit.meaning {
                     Meaning::InsuranceLine(index) => self.lexicon.insurance_lines.get(index),
                     _ => None,
@@ -223,7 +230,7 @@ impl Reading<'_> {
                 _ => None,
             })
             .filter(|(keyword, _)| {
-                keyword.sign.admits(self.keyword_sign()) && keyword.scope.admits(self.operation)
+                keyword.sign.admits(self.is_for_a_debit()) && keyword.scope.admits(self.operation)
             })
             .map(|(keyword, hit)| {
                 let confidence = if hit.cut {

@@ -3,18 +3,19 @@
 use std::ops::Bound;
 
 use super::{CUT_NAME, GLUED_NAME, GLUED_REST, Hit, Keyword, Lexicon, Merchant};
-use crate::label::Words;
+use crate::label::{Words, has_digit};
 
 impl Lexicon {
     /// Every phrase in the words, from left to right.
     pub fn hits(&self, words: &Words) -> Vec<Hit> {
         let mut hits = Vec::with_capacity(8);
+        let end = self.end_of_text(words);
         for (start, word) in words.iter().enumerate() {
             let Some(phrases) = self.phrases.get(word) else {
                 continue;
             };
             for phrase in phrases {
-                if let Some(cut) = follows(words, start + 1, &phrase.rest) {
+                if let Some(cut) = follows(words, end, start + 1, &phrase.rest) {
                     hits.push(Hit {
                         start,
                         words: phrase.rest.len() + 1,
@@ -27,9 +28,23 @@ impl Lexicon {
         hits
     }
 
+    /// Where the text of a label ends: dates, card numbers and words that say nothing come after the place at
+    /// which a bank cuts.
+    pub fn end_of_text(&self, words: &Words) -> usize {
+        let mut end = words.len();
+        while let Some(last) = end.checked_sub(1) {
+            let word = words.get(last);
+            if !has_digit(word) && !self.is_noise(word) {
+                break;
+            }
+            end = last;
+        }
+        end
+    }
+
     /// The business whose name is glued to another word, or cut at the end of the label.
     pub fn guess_merchant(&self, words: &Words) -> Option<usize> {
-        let last = words.len().checked_sub(1)?;
+        let last = self.end_of_text(words).checked_sub(1)?;
         words.iter().enumerate().find_map(|(index, word)| {
             self.glued_name(word)
                 .or_else(|| (index == last).then(|| self.cut_name(word)).flatten())
@@ -125,7 +140,7 @@ impl Lexicon {
 
 /// Whether the words from a position are those of a phrase; `Some(true)` when the last one is cut
 /// short, as card networks and older feeds do.
-fn follows(words: &Words, from: usize, rest: &[String]) -> Option<bool> {
+fn follows(words: &Words, end: usize, from: usize, rest: &[String]) -> Option<bool> {
     let count = rest.len();
     for (offset, expected) in rest.iter().enumerate() {
         let found = words.get(from + offset);
@@ -133,9 +148,9 @@ fn follows(words: &Words, from: usize, rest: &[String]) -> Option<bool> {
             continue;
         }
         let is_last = offset + 1 == count;
-        let ends_the_label = from + offset + 1 == words.len();
+        let ends_the_label = [end, words.len()].contains(&(from + offset + 1));
         let enough = if ends_the_label {
-            found.len() >= 2
+            found.len() >= 2 || (count >= 2 && !found.is_empty())
         } else {
             found.len() >= 4 && found.len() * 3 >= expected.len() * 2
         };

@@ -19,6 +19,8 @@ pub(crate) enum Meaning {
     Keyword(usize),
     Sensitive(usize),
     Charity,
+    /// Collects for associations of every kind.
+    Platform,
     InsuranceLine(usize),
 }
 
@@ -30,6 +32,13 @@ pub(crate) struct Hit {
     /// The last word of the label is the beginning of the phrase's last word.
     pub cut: bool,
     pub meaning: Meaning,
+}
+
+impl Hit {
+    /// Whether another phrase lies inside this one.
+    pub fn covers(&self, inner: &Self) -> bool {
+        self.start <= inner.start && inner.start + inner.words <= self.start + self.words
+    }
 }
 
 /// How a kind of movement is announced.

@@ -165,7 +165,12 @@ impl Lexicon {
             self.add_phrase(phrase, Meaning::Sensitive(index));
         }
         for row in table::rows("charities.csv", include_str!("../../data/charities.csv")) {
-            self.add_phrase(row.required(0)?, Meaning::Charity);
+            let meaning = match row.text(1) {
+                "" => Meaning::Charity,
+                "platform" => Meaning::Platform,
+                _ => return Err(row.malformed(1)),
+            };
+            self.add_phrase(row.required(0)?, meaning);
         }
         Ok(())
     }

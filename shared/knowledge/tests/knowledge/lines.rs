@@ -237,7 +237,7 @@ fn movements_are_told_in_other_banks_own_words() {
         (
             2_000,
             "Payment from Camille Martin",
-            Operation::TransferReceived,
+            Operation::InstantReceived,
             Category::TransferPerson,
         ),
         (
@@ -289,6 +289,56 @@ fn movements_are_told_in_other_banks_own_words() {
             (operation, category),
             "{label}"
         );
+    }
+}
+
+/// A platform collects for every kind of association: a judo lesson is none, a gift to nobody knows whom is.
+#[test]
+fn what_a_platform_collects_for_is_told_by_the_words_beside_it() {
+    let read = |label: &str| enrich(&line(-16_500, label)).category;
+    assert_eq!(
+        read("CB HELLOASSO*JUDO CLUB DE VITRE"),
+        Category::LeisureSport
+    );
+    assert_eq!(
+        read("CB HELLOASSO*CENTRE DE LOISIRS"),
+        Category::FamilyActivity
+    );
+    for label in ["CB HELLOASSO", "CB HELLOASSO*LES AMIS DE JEANNE"] {
+        assert_eq!(read(label), Category::CharityRestricted, "{label}");
+        assert!(is_sensitive(&line(-16_500, label)), "{label}");
+    }
+    assert!(is_sensitive(&line(
+        -2_000,
+        "CB HELLOASSO*PAROISSE SAINT JEAN"
+    )));
+}
+
+/// A card number after it does not keep a cut name from being the end of the text.
+#[test]
+fn a_name_cut_before_the_card_number_is_known() {
+    for (label, category) in [
+        (
+            "FACTURE CARTE DU 050924 HIPPOPOTAM CARTE 4974XXXXXXXX3301",
+            Category::FoodRestaurant,
+        ),
+        ("CB BRICOMARC FACT 080924", Category::HousingWorksFurniture),
+        ("CARTE X4821 13/06 PUY DU F", Category::LeisureCulture),
+    ] {
+        assert_eq!(enrich(&line(-5_780, label)).category, category, "{label}");
+    }
+}
+
+/// What applications write is the name alone: how it was paid follows from what it was.
+#[test]
+fn a_bare_name_is_paid_as_such_things_are() {
+    for (cents, label, operation) in [
+        (-1_340, "Naturalia Batignolles", Operation::Card),
+        (-6_150, "ORNIKAR ASSURANCES", Operation::DirectDebit),
+        (2_499, "Remboursement DECATHLON", Operation::CardRefund),
+        (-1_500, "XKT", Operation::Unknown),
+    ] {
+        assert_eq!(enrich(&line(cents, label)).operation, operation, "{label}");
     }
 }
 
