@@ -13,13 +13,15 @@ _HOP = {"connection", "host", "content-length", "transfer-encoding", "keep-alive
 class Door:
     """`roads` are `(prefix, target)`: the first prefix that fits is replaced by its target.
 
-    `change` may amend a good answer's document, `lacking` names headers to add where they lack.
+    `change` may amend a good answer's document, `lacking` names headers to add where they lack, `telling`
+    gives a header of the answer another value.
     """
 
-    def __init__(self, roads, change=None, lacking=()):
+    def __init__(self, roads, change=None, lacking=(), telling=None):
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.refused = []
+        self.change = change
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,12 +44,12 @@ class Door:
                     text = answer.read()
                     if answer.status >= 400:
                         door.refused.append(f"{self.command} {self.path}: {text.decode()[:800]}")
-                    elif change and text:
-                        text = json.dumps(change(json.loads(text))).encode()
+                    elif door.change and text:
+                        text = json.dumps(door.change(json.loads(text))).encode()
                     self.send_response(answer.status)
                     for name, value in answer.headers.items():
                         if name.lower() not in _HOP:
-                            self.send_header(name, value)
+                            self.send_header(name, (telling or {}).get(name.lower(), value))
                     self.send_header("content-length", str(len(text)))
                     self.end_headers()
                     self.wfile.write(text)

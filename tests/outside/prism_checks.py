@@ -9,6 +9,7 @@ runs the connectors' tests, `cargo test -p passerelle-banks` when absent.
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -39,19 +40,28 @@ def prism(*arguments):
 UNSEALED = [("Signature", "unsealed")]
 
 
+# Prism's `url` is no loopback address, whatever the description means by it.
+PUBLIC = "https://bank.example.com/v1/consents/a"
+
+
+def moved(document, base, to):
+    """The bank's own addresses lead through the door."""
+    return json.loads(json.dumps(document).replace(base, to))
+
+
 def one_page(document):
     """STET's example is a page whose next one is itself: as a whole it has one page."""
     document.get("_links", {}).pop("next", None)
     return document
 
 
-def read(cargo, what, door, institution, token, consent=""):
+def read(cargo, what, door, institution, token, consent="", opens=False):
     told = {
         "OUTSIDE_BANK": door.base,
         "OUTSIDE_INSTITUTION": institution,
         "OUTSIDE_TOKEN": token,
         "OUTSIDE_CONSENT": consent,
-    }
+    } | ({"OUTSIDE_IS_WATCHED": "yes"} if opens else {})
     done = subprocess.run(cargo, env=os.environ | told).returncode == 0
     for refused in door.refused:
         print(f"refused: {refused}")
@@ -75,9 +85,12 @@ def watched(cargo, specs, program):
     """Prism stands between."""
     with Sandbox(program) as bank:
         consent, token = bank.berlin_access()
-        with prism("proxy", specs / BERLIN, bank.base, "--errors") as watch:
-            with Door([("/v1/", watch + "/v1/"), ("/", bank.base + "/")]) as door:
-                yield read(cargo, "Berlin Group, watched by Prism", door, "sandbox-bank", token, consent)
+        back = Door([("/", bank.base + "/")], telling={"location": PUBLIC})
+        with back, prism("proxy", specs / BERLIN, back.base, "--errors") as watch:
+            door = Door([("/v1/", watch + "/v1/"), ("/", bank.base + "/")])
+            door.change = lambda document: moved(document, bank.base, door.base)
+            with door:
+                yield read(cargo, "Berlin Group, watched by Prism", door, "sandbox-bank", token, consent, opens=True)
         token = bank.stet_access()
         with prism("proxy", specs / STET, bank.base + "/stet/v1.4", "--errors") as watch:
             roads = [("/stet/v1.4/", watch + "/"), ("/", bank.base + "/")]

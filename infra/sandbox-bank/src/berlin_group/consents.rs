@@ -136,10 +136,8 @@ async fn create(
         id
     })?;
     let (consent, _) = find(&bank, &id)?;
-    let path = bank.path(&format!(
-        "{}/v1/consents/{id}",
-        consent.opening.entrance.path
-    ));
+    let place = format!("{}/v1/consents/{id}", consent.opening.entrance.path);
+    let path = bank.path(&place);
     let mut body = json!({
         "consentStatus": VisibleStatus::Received.code(),
         "consentId": id,
@@ -157,7 +155,8 @@ async fn create(
         _ => "REDIRECT",
     };
     let headers = [
-        (header::LOCATION.as_str(), path),
+        // An absolute address, as the description has it; links may be paths.
+        (header::LOCATION.as_str(), bank.address(&place)),
         ("aspsp-sca-approach", approach.to_owned()),
     ];
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())

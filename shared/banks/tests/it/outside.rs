@@ -2,11 +2,13 @@
 //! and says where it is; without it nothing is checked.
 
 use passerelle_banks::{
-    AispCertificates, BankConsent, BankSettings, Banks, Connector, Onboarded, OpenToken,
+    AispCertificates, AuthorisationRequest, BankConsent, BankSettings, Banks, Connector, Onboarded,
+    OpenToken,
 };
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
 use passerelle_domain::money::Currency;
+use passerelle_domain::private::Private;
 use passerelle_domain::{Date, Timestamp};
 
 use crate::sandbox::{access, correlation};
@@ -32,8 +34,18 @@ fn outside() -> Option<Outside> {
         certificates: AispCertificates::none(),
     })
     .unwrap();
+    let given = told("OUTSIDE_TOKEN").expect("OUTSIDE_TOKEN");
+    let institution = told("OUTSIDE_INSTITUTION").expect("OUTSIDE_INSTITUTION");
+    Some(Outside {
+        connector: banks.connector(&institution.parse().unwrap()).unwrap(),
+        token: token(&base, &given, consent.as_deref()),
+        has_consent: consent.is_some(),
+    })
+}
+
+fn token(base: &str, given: &str, consent: Option<&str>) -> OpenToken {
     let token = serde_json::json!({
-        "access": told("OUTSIDE_TOKEN").expect("OUTSIDE_TOKEN"),
+        "access": given,
         "refresh": null,
         "expires_at": "2099-01-01T00:00:00Z",
         "bank_consent_id": consent,
@@ -41,12 +53,38 @@ fn outside() -> Option<Outside> {
         "authorised_at": Timestamp::now(),
         "renewed": false,
     });
-    let institution = told("OUTSIDE_INSTITUTION").expect("OUTSIDE_INSTITUTION");
-    Some(Outside {
-        connector: banks.connector(&institution.parse().unwrap()).unwrap(),
-        token: OpenToken::from_bytes(token.to_string().as_bytes()).unwrap(),
-        has_consent: consent.is_some(),
-    })
+    OpenToken::from_bytes(token.to_string().as_bytes()).unwrap()
+}
+
+fn person() -> AttendedPsu {
+    AttendedPsu {
+        ip_address: "192.0.2.7".parse().unwrap(),
+        user_agent: Some("Mozilla/5.0".to_owned()),
+        until: Timestamp::now(),
+    }
+}
+
+/// Where the description stands between, what is asked to open and to end a consent is watched as well.
+async fn opens_and_ends_a_consent(outside: &Outside) {
+    let now = Timestamp::now();
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let correlation = correlation();
+    let request = AuthorisationRequest {
+        state: Private::new("state-0123456789"),
+        code_verifier: Private::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        redirect_uri: "https://outside.example/return".parse().unwrap(),
+        psu: person(),
+        valid_until: today.checked_add(jiff::Span::new().days(90)).unwrap(),
+        correlation: correlation.clone(),
+        now,
+    };
+    let started = outside.connector.start_authorisation(&request);
+    assert_eq!(started.await.unwrap().way.href.scheme(), "http");
+    let attended = PsuPresence::Attended(person());
+    let access = access(&outside.token, &attended, &correlation);
+    outside.connector.end_consent(&access).await.unwrap();
+    let status = outside.connector.consent_status(&access).await.unwrap();
+    assert!(matches!(status, BankConsent::Ended(_)), "{status:?}");
 }
 
 #[tokio::test]
@@ -55,11 +93,7 @@ async fn a_connector_reads_what_the_official_description_describes() {
         println!("OUTSIDE_BANK is not set: no server of others was asked");
         return;
     };
-    let attended = PsuPresence::Attended(AttendedPsu {
-        ip_address: "192.0.2.7".parse().unwrap(),
-        user_agent: Some("Mozilla/5.0".to_owned()),
-        until: Timestamp::now(),
-    });
+    let attended = PsuPresence::Attended(person());
     let correlation = correlation();
     let access = access(&outside.token, &attended, &correlation);
     if outside.has_consent {
@@ -85,5 +119,8 @@ async fn a_connector_reads_what_the_official_description_describes() {
             .unwrap();
         assert!(!window.lines.is_empty());
         assert!(window.lines.iter().all(|line| line.amount.minor != 0));
+    }
+    if std::env::var_os("OUTSIDE_IS_WATCHED").is_some() {
+        opens_and_ends_a_consent(&outside).await;
     }
 }
