@@ -142,6 +142,7 @@ struct WireAccount {
 #[serde(default)]
 struct AccountId {
     iban: LooseText,
+    currency: LooseText,
     other: Option<OtherId>,
 }
 
@@ -159,6 +160,16 @@ struct AccountLinks {
 }
 
 impl WireAccount {
+    /// Beside the account, or inside its identification, where some banks write it.
+    fn currency(&self) -> Option<Currency> {
+        let inside = self.account_id.as_ref().map(|id| &id.currency);
+        [Some(&self.currency), inside]
+            .into_iter()
+            .flatten()
+            .filter_map(LooseText::text)
+            .find_map(|code| code.to_ascii_uppercase().parse().ok())
+    }
+
     /// The account in our words; `None` when it cannot be addressed.
     fn read(self, connected_psu: Option<&Private>) -> Result<Option<ListedAccount>, BankError> {
         let addressed = self
@@ -169,13 +180,9 @@ impl WireAccount {
         let Some(resource_id) = addressed else {
             return Ok(None);
         };
-        let currency: Currency = self
-            .currency
-            .text()
-            .and_then(|code| code.to_ascii_uppercase().parse().ok())
-            .ok_or(BankError::Nonsense {
-                what: "an account without a currency",
-            })?;
+        let currency = self.currency().ok_or(BankError::Nonsense {
+            what: "an account without a currency",
+        })?;
         let kind = match self.cash_account_type.text() {
             Some("CARD") => AccountKind::Card,
             Some("CACC") | None => AccountKind::Payment,

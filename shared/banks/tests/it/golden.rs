@@ -1,5 +1,6 @@
 //! Golden documents: what each dialect writes, and the one thing it means.
 
+use passerelle_banks::BankConsent;
 use passerelle_domain::account::{
     AccountIdentification, AccountKind, FetchedAccount, best_balance,
 };
@@ -92,4 +93,128 @@ async fn stet_1_4() {
     )
     .await;
     is_the_known_account(&account, &window);
+}
+
+/// Model A2: the accounts are open already, so their links are there.
+#[tokio::test]
+async fn stet_1_6() {
+    let (account, window) = read(
+        "sandbox-bank-stet-a2",
+        include_str!("../fixtures/stet_1_6_accounts.json"),
+        include_str!("../fixtures/stet_1_6_transactions.json"),
+    )
+    .await;
+    is_the_known_account(&account, &window);
+    let debit = &window.lines[0];
+    assert_eq!(
+        debit.bank_transaction_code.as_deref(),
+        Some("PMNT-RDDT-ESDD")
+    );
+    assert_eq!(
+        debit.counterparty.name.as_ref().unwrap().expose(),
+        "MUTUELLE EXEMPLE"
+    );
+}
+
+/// What a card account writes positive left the card.
+#[tokio::test]
+async fn berlin_group_cards() {
+    let none = r#"{"accounts": []}"#;
+    let answers = [
+        (200, none),
+        (
+            200,
+            include_str!("../fixtures/berlin_group_card_accounts.json"),
+        ),
+        (
+            200,
+            include_str!("../fixtures/berlin_group_card_transactions.json"),
+        ),
+    ];
+    let (script, connector) = Script::play_at("sandbox-bank-redirect", &answers).await;
+    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
+    let access = access(&token, &unattended, &correlation);
+    let card = connector.accounts(&access).await.unwrap().remove(0);
+    assert_eq!(card.kind, AccountKind::Card);
+    assert!(matches!(
+        &card.identification,
+        AccountIdentification::MaskedPan { masked_pan, .. } if masked_pan.expose() == "497010XXXXXX1234"
+    ));
+    assert_eq!(card.balances[0].amount, Amount::eur(-8_450));
+    let window = connector
+        .transactions(&access, &card.resource_id, Currency::EUR, None)
+        .await
+        .unwrap();
+    let told: Vec<_> = window
+        .lines
+        .iter()
+        .map(|line| (line.status, line.amount.minor, line.label.expose()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (BookingStatus::Booked, -6_240, "CFF BILLETTERIE GENEVE"),
+            (BookingStatus::Booked, 1_500, "AVOIR LIBRAIRIE EXEMPLE"),
+            (BookingStatus::Pending, -2_210, "BOULANGERIE EXEMPLE"),
+        ]
+    );
+    let reference = window.lines[0].entry_reference.as_ref().unwrap();
+    assert_eq!(reference.as_str(), "ct-1");
+}
+
+#[tokio::test]
+async fn berlin_group_consent_and_balances() {
+    let accounts = r#"{"accounts": [{"resourceId": "7f3a", "currency": "EUR",
+        "iban": "FR7630004133112916078289675", "cashAccountType": "CACC"}]}"#;
+    let answers = [
+        (200, include_str!("../fixtures/berlin_group_consent.json")),
+        (200, accounts),
+        (200, include_str!("../fixtures/berlin_group_balances.json")),
+    ];
+    let (script, connector) = Script::play_at("sandbox-bank", &answers).await;
+    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
+    let access = access(&token, &unattended, &correlation);
+    let status = connector.consent_status(&access).await.unwrap();
+    // Until the end of the bank's day, which is an hour ahead of UTC in winter.
+    let BankConsent::Valid { valid_until } = status else {
+        panic!("{status:?}");
+    };
+    assert_eq!(valid_until.to_string(), "2027-02-20T23:00:00Z");
+    let account = connector.accounts(&access).await.unwrap().remove(0);
+    let best = best_balance(&account.balances).unwrap();
+    assert_eq!(best.amount, Amount::eur(10_000));
+    assert!(!best.credit_limit_included);
+}
+
+/// What each refusal of the standards means to us.
+#[tokio::test]
+async fn refusals() {
+    for (institution, text) in [
+        (
+            "sandbox-bank",
+            include_str!("../fixtures/berlin_group_refusals.json"),
+        ),
+        (
+            "sandbox-bank-stet",
+            include_str!("../fixtures/stet_refusals.json"),
+        ),
+    ] {
+        let refusals: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
+        assert!(refusals.len() >= 4);
+        for refusal in refusals {
+            let status = u16::try_from(refusal["status"].as_u64().unwrap()).unwrap();
+            let body = refusal["body"].to_string();
+            // A read is tried again where that may help: the same answer each time.
+            let answers = vec![(status, body.as_str()); 4];
+            let (script, connector) = Script::play_at(institution, &answers).await;
+            let (token, unattended, correlation) = (script.token(), unattended(), correlation());
+            let access = access(&token, &unattended, &correlation);
+            let error = connector.accounts(&access).await.unwrap_err();
+            let means = refusal["means"].as_str().unwrap();
+            assert!(
+                format!("{error:?}").starts_with(means),
+                "{institution} {refusal}: {error:?}"
+            );
+        }
+    }
 }
