@@ -321,3 +321,21 @@ async fn a_client_that_gave_its_names_reads_which_contracts_are_its_own() {
     assert!(errors.contains("#/insurer_names/1"), "{errors}");
     assert!(!errors.contains("#/insurer_names/0"), "{errors}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_category_is_told_with_its_names_and_what_it_is_elsewhere() {
+    let world = World::start(Options::in_memory()).await;
+    let api = world.api("cli_demo").await;
+    let told = api.get("/v1/taxonomy").await;
+    assert_eq!(told.status, 200, "{told:?}");
+    let leaves = told.body["leaves"].as_array().unwrap();
+    let leaf = |code: &str| leaves.iter().find(|leaf| leaf["code"] == code).unwrap();
+    assert!(leaves.len() > 80);
+    assert_eq!(leaf("income.salary")["plaid"], "INCOME");
+    assert_eq!(leaf("income.salary")["iso20022"], "PMNT-RCDT-SALA");
+    assert_eq!(leaf("food.groceries")["french"], "Alimentation");
+    let stranger = api
+        .raw(Method::GET, "/v1/taxonomy")
+        .header("authorization", "");
+    assert_eq!(Api::read(stranger).await.status, 401);
+}

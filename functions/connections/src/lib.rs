@@ -22,6 +22,7 @@ mod receipts;
 mod renewing;
 mod self_care;
 mod standing;
+mod taxonomy;
 mod texts;
 mod transactions;
 
@@ -99,6 +100,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             get(access_log::of_customer),
         )
         .route("/v1/receipt-key", get(receipts::public_key))
+        .route("/v1/taxonomy", get(taxonomy::read))
         .route("/v1/texts/{hash}", get(texts::read))
         .route("/v1/events", get(events::feed))
         .route(

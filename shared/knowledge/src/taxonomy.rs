@@ -280,6 +280,51 @@ mod tests {
         }
     }
 
+    /// Only what exists elsewhere may be named: Plaid's primaries, COICOP divisions and groups, ISO 20022
+    /// domain-family-sub-family codes.
+    #[test]
+    fn what_a_leaf_is_elsewhere_exists_there() {
+        const PLAID: [&str; 18] = [
+            "INCOME",
+            "LOAN_DISBURSEMENTS",
+            "LOAN_PAYMENTS",
+            "TRANSFER_IN",
+            "TRANSFER_OUT",
+            "BANK_FEES",
+            "ENTERTAINMENT",
+            "FOOD_AND_DRINK",
+            "GENERAL_MERCHANDISE",
+            "GENERAL_SERVICES",
+            "GOVERNMENT_AND_NON_PROFIT",
+            "HOME_IMPROVEMENT",
+            "MEDICAL",
+            "PERSONAL_CARE",
+            "RENT_AND_UTILITIES",
+            "TRANSPORTATION",
+            "TRAVEL",
+            "OTHER",
+        ];
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        for (leaf, mapping) in mappings().unwrap() {
+            let plaid = mapping.plaid;
+            assert!(
+                plaid.is_empty() || PLAID.contains(&plaid),
+                "{leaf}: {plaid}"
+            );
+            let iso: Vec<&str> = mapping.iso20022.split('-').collect();
+            let coded = iso.len() == 3 && iso.iter().all(|part| part.len() == 4);
+            assert!(coded || mapping.iso20022.is_empty(), "{leaf}: {iso:?}");
+            let coicop: Vec<&str> = mapping.coicop.split('.').collect();
+            let division = coicop.first().and_then(|part| part.parse::<u8>().ok());
+            let known = division.is_some_and(|it| (1..=15).contains(&it));
+            let numbered = coicop.iter().all(|part| digits(part));
+            assert!(
+                (known && numbered) || mapping.coicop.is_empty(),
+                "{leaf}: {coicop:?}"
+            );
+        }
+    }
+
     #[test]
     fn groups_are_the_part_before_the_dot() {
         assert_eq!(Category::CashWithdrawal.group(), "cash");
