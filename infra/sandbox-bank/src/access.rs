@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::bank::Bank;
 use crate::bank_day;
+use crate::caller::Caller;
 use crate::consent::{BankConsent, ConsentStatus, Dialect, VisibleStatus};
 use crate::error::SandboxError;
 use crate::ledger::{LedgerAccount, LedgerAccountKind};
@@ -29,6 +30,10 @@ pub(crate) enum AccessRefusal {
     ConsentInvalid,
     /// A consent whose time is up.
     ConsentExpired,
+    /// A consent another third party opened.
+    ConsentOfAnother,
+    /// A token another third party was given.
+    TokenOfAnother,
     /// No such account in this consent.
     ResourceUnknown,
     /// `PSU-IP-Address` that is no address.
@@ -103,7 +108,7 @@ impl GrantedAccess {
     /// with it, so it is looked at first.
     pub(crate) fn of_consent(
         bank: &Bank,
-        headers: &HeaderMap,
+        caller: &Caller,
         id: &str,
     ) -> Result<Self, AccessRefusal> {
         let consent = bank
@@ -112,18 +117,18 @@ impl GrantedAccess {
         let needed = consent
             .as_ref()
             .is_none_or(|consent| consent.opening.entrance.form.has_tokens());
-        let token = bearer(headers);
+        let token = bearer(&caller.headers);
         if needed && token.is_none() {
             return Err(AccessRefusal::TokenMissing);
         }
         let consent = consent.ok_or(AccessRefusal::ConsentUnknown)?;
+        if !caller.owns(&consent) {
+            return Err(AccessRefusal::ConsentOfAnother);
+        }
         still_valid(bank, &consent)?;
         let issued = match token {
             Some(token) => {
-                let issued = issued(bank, token)?;
-                if !opens(bank, &issued, id, &consent) {
-                    return Err(AccessRefusal::ConsentInvalid);
-                }
+                let issued = opening(bank, caller, token, id, &consent)?;
                 IssuedAccess {
                     consent: id.to_owned(),
                     ..issued
@@ -136,28 +141,31 @@ impl GrantedAccess {
                 expires_at: Timestamp::MAX,
             },
         };
-        Self::new(bank, headers, issued, consent)
+        Self::new(bank, caller, issued, consent)
     }
 
     /// A STET read has its token only.
     pub(crate) fn of_token(
         bank: &Bank,
-        headers: &HeaderMap,
+        caller: &Caller,
         dialect: Dialect,
     ) -> Result<Self, AccessRefusal> {
-        let token = bearer(headers).ok_or(AccessRefusal::TokenMissing)?;
+        let token = bearer(&caller.headers).ok_or(AccessRefusal::TokenMissing)?;
         let issued = issued(bank, token)?;
         let consent = bank
             .look(|state| state.consents.get(&issued.consent).cloned())
             .filter(|consent| consent.dialect == dialect)
             .ok_or(AccessRefusal::ConsentUnknown)?;
+        if !caller.owns(&consent) {
+            return Err(AccessRefusal::TokenOfAnother);
+        }
         still_valid(bank, &consent)?;
-        Self::new(bank, headers, issued, consent)
+        Self::new(bank, caller, issued, consent)
     }
 
     fn new(
         bank: &Bank,
-        headers: &HeaderMap,
+        caller: &Caller,
         issued: IssuedAccess,
         consent: BankConsent,
     ) -> Result<Self, AccessRefusal> {
@@ -191,7 +199,7 @@ impl GrantedAccess {
             behaviour: quirk.and_then(Quirk::behaviour).unwrap_or(member.behaviour),
             quirk,
             variant: member.variant,
-            attended: is_attended(headers)?,
+            attended: is_attended(&caller.headers)?,
             consent,
         })
     }
@@ -244,6 +252,25 @@ impl GrantedAccess {
             accesses.push(now);
             Ok(())
         })?
+    }
+}
+
+/// A token that was shown with a consent of the caller's: given to the caller, for that consent.
+pub(crate) fn opening(
+    bank: &Bank,
+    caller: &Caller,
+    token: &str,
+    id: &str,
+    consent: &BankConsent,
+) -> Result<IssuedAccess, AccessRefusal> {
+    let issued = issued(bank, token)?;
+    let behind = bank.look(|state| state.consents.get(&issued.consent).cloned());
+    if behind.is_some_and(|behind| !caller.owns(&behind)) {
+        return Err(AccessRefusal::TokenOfAnother);
+    }
+    match opens(bank, &issued, id, consent) {
+        true => Ok(issued),
+        false => Err(AccessRefusal::ConsentInvalid),
     }
 }
 

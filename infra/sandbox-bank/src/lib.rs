@@ -4,6 +4,7 @@ mod access;
 mod bank;
 mod bank_day;
 mod berlin_group;
+mod caller;
 mod clock;
 mod command;
 mod consent;

@@ -110,6 +110,12 @@ async fn authorize(
         .clone()
         .filter(|id| !id.is_empty())
         .ok_or(bad("La demande ne dit pas qui demande (client_id)."))?;
+    if consent
+        .third_party()
+        .is_some_and(|owner| owner != client_id)
+    {
+        return Err(bad("L’accord est celui d’un autre tiers (client_id)."));
+    }
     let Some(code_challenge) = request.sound_challenge() else {
         let answer = [("error", "invalid_request")];
         let names_issuer = consent.opening.entrance.names_issuer();

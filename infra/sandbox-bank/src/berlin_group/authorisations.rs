@@ -15,6 +15,7 @@ use crate::bank::Bank;
 use crate::berlin_group::consents::{begin_visit, find};
 use crate::berlin_group::entrance::Form;
 use crate::berlin_group::refusal::Refusal;
+use crate::caller::Caller;
 use crate::consent::{BankConsent, ConsentStatus, VisibleStatus};
 use crate::people::Quirk;
 use crate::state::SecretDigest;
@@ -51,26 +52,32 @@ fn sca_status(consent: &BankConsent, status: VisibleStatus) -> &'static str {
     }
 }
 
-async fn list(State(bank): State<Arc<Bank>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    find(&bank, &id)?;
+async fn list(
+    State(bank): State<Arc<Bank>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    find(&bank, &caller, &id)?;
     let ids = [authorisation_id(&bank, &id)];
     Ok(Json(json!({ "authorisationIds": ids })).into_response())
 }
 
 async fn status(
     State(bank): State<Arc<Bank>>,
+    caller: Caller,
     Path((id, authorisation)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let (consent, status) = known(&bank, &id, &authorisation)?;
+    let (consent, status) = known(&bank, &caller, &id, &authorisation)?;
     Ok(Json(json!({"scaStatus": sca_status(&consent, status)})).into_response())
 }
 
 fn known(
     bank: &Bank,
+    caller: &Caller,
     id: &str,
     authorisation: &str,
 ) -> Result<(BankConsent, VisibleStatus), Refusal> {
-    let found = find(bank, id)?;
+    let found = find(bank, caller, id)?;
     match authorisation == authorisation_id(bank, id) {
         true => Ok(found),
         false => Err(Refusal::ResourceUnknown),
@@ -78,8 +85,12 @@ fn known(
 }
 
 /// The explicit start: the page and the place for the confirmation code are told now.
-async fn start(State(bank): State<Arc<Bank>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (consent, status) = find(&bank, &id)?;
+async fn start(
+    State(bank): State<Arc<Bank>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let (consent, status) = find(&bank, &caller, &id)?;
     if consent.opening.entrance.form != Form::Explicit || status != VisibleStatus::Received {
         return Err(Refusal::StatusInvalid);
     }
@@ -121,20 +132,22 @@ struct Confirmation {
 
 async fn confirm(
     State(bank): State<Arc<Bank>>,
+    caller: Caller,
     Path((id, authorisation)): Path<(String, String)>,
     Json(body): Json<Confirmation>,
 ) -> Result<Response, Refusal> {
-    known(&bank, &id, &authorisation)?;
+    known(&bank, &caller, &id, &authorisation)?;
     Ok(Json(confirmed(&bank, &id, &body)?).into_response())
 }
 
 /// Says nothing about `scaStatus` (Q49).
 async fn confirm_consent(
     State(bank): State<Arc<Bank>>,
+    caller: Caller,
     Path(id): Path<String>,
     Json(body): Json<Confirmation>,
 ) -> Result<Response, Refusal> {
-    find(&bank, &id)?;
+    find(&bank, &caller, &id)?;
     confirmed(&bank, &id, &body)?;
     Ok(Json(json!({})).into_response())
 }

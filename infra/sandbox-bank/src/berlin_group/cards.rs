@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,6 +15,7 @@ use crate::bank::Bank;
 use crate::berlin_group::refusal::Refusal;
 use crate::berlin_group::window::Window;
 use crate::berlin_group::{documents, granted, page_length};
+use crate::caller::Caller;
 use crate::ledger::{LedgerAccount, LedgerAccountKind, LedgerLine};
 use crate::people::Quirk;
 
@@ -63,8 +63,8 @@ fn outstanding(access: &GrantedAccess, card: &LedgerAccount) -> Value {
     json!([{"balanceType": "nonInvoiced", "balanceAmount": documents::amount(amount)}])
 }
 
-async fn list(State(bank): State<Arc<Bank>>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+async fn list(State(bank): State<Arc<Bank>>, caller: Caller) -> Result<Response, Refusal> {
+    let access = granted(&bank, &caller)?;
     access.count(&bank, Resource::Cards)?;
     let door = &access.consent.opening.entrance.path;
     let listed: Vec<Value> = cards(&access)
@@ -95,10 +95,10 @@ fn reference(card: &LedgerAccount) -> Value {
 
 async fn balances(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(resource): Path<String>,
 ) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+    let access = granted(&bank, &caller)?;
     let card = card(&bank, &access, &resource)?;
     access.count(&bank, Resource::Balances(&card.key))?;
     let balances = outstanding(&access, card);
@@ -107,11 +107,11 @@ async fn balances(
 
 async fn transactions(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(resource): Path<String>,
     Query(parameters): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+    let access = granted(&bank, &caller)?;
     let card = card(&bank, &access, &resource)?;
     let window = Window::read(&bank, &access, card, &parameters)?;
     if !window.continued {

@@ -11,14 +11,14 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::{bearer, is_attended, issued};
+use crate::access::{bearer, is_attended, issued, opening};
 use crate::bank::Bank;
 use crate::berlin_group::authorisations;
 use crate::berlin_group::entrance::{Entrance, Form};
 use crate::berlin_group::refusal::Refusal;
+use crate::caller::Caller;
 use crate::consent::{
-    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, ThirdParty, VisibleStatus,
-    granted_until,
+    BankConsent, ConsentStatus, Dialect, MAX_FREQUENCY, Opening, VisibleStatus, granted_until,
 };
 use crate::oauth;
 use crate::people::Quirk;
@@ -79,13 +79,12 @@ impl RequestedAccess {
 async fn create(
     State(bank): State<Arc<Bank>>,
     Extension(entrance): Extension<Entrance>,
-    third_party: Option<Extension<ThirdParty>>,
-    headers: HeaderMap,
+    caller: Caller,
     body: axum::body::Bytes,
 ) -> Result<Response, Refusal> {
     let (now, today) = (bank.now(), bank.today());
-    let redirect_uri = redirect_uri(&headers)?;
-    if !is_attended(&headers)? {
+    let redirect_uri = redirect_uri(&caller.headers)?;
+    if !is_attended(&caller.headers)? {
         return Err(Refusal::Format("PSU-IP-Address is missing"));
     }
     let request: ConsentRequest = serde_json::from_slice(&body)
@@ -118,24 +117,23 @@ async fn create(
         client_id: None,
         forwarded: None,
         opening: Opening {
-            third_party: third_party.map(|Extension(ThirdParty(name))| name),
+            third_party: caller.third_party.as_ref().map(|party| party.0.clone()),
             accounts_only: request.access.balances.is_none(),
-            login: login_behind(&bank, &entrance, &headers)?,
+            login: login_behind(&bank, &entrance, &caller)?,
             ..Opening::default()
         },
     };
     let form = entrance.form;
-    let id = bank.change(|state| {
+    let (id, consent) = bank.change(|state| {
         let id = bank.fresh(state, "consent");
         let mut consent = consent;
         consent.opening.entrance = entrance;
         if form == Form::Decoupled {
             consent.opening.phone_code = Some(phone_code(&bank, &id));
         }
-        state.consents.insert(id.clone(), consent);
-        id
+        state.consents.insert(id.clone(), consent.clone());
+        (id, consent)
     })?;
-    let (consent, _) = find(&bank, &id)?;
     let place = format!("{}/v1/consents/{id}", consent.opening.entrance.path);
     let path = bank.path(&place);
     let mut body = json!({
@@ -194,7 +192,7 @@ fn links(bank: &Bank, id: &str, consent: &BankConsent, path: &str) -> Result<Val
 pub(crate) fn begin_visit(bank: &Bank, id: &str, consent: &BankConsent) -> Result<String, Refusal> {
     let visit = Visit {
         consent: id.to_owned(),
-        client_id: consent.client_id.clone().unwrap_or_default(),
+        client_id: consent.third_party().unwrap_or_default().to_owned(),
         redirect_uri: consent.redirect_uri.clone(),
         state: None,
         code_challenge: None,
@@ -214,16 +212,21 @@ pub(crate) fn begin_visit(bank: &Bank, id: &str, consent: &BankConsent) -> Resul
 fn login_behind(
     bank: &Bank,
     entrance: &Entrance,
-    headers: &HeaderMap,
+    caller: &Caller,
 ) -> Result<Option<String>, Refusal> {
     if entrance.form != Form::PreStep {
         return Ok(None);
     }
-    let token = bearer(headers).ok_or(Refusal::TokenMissing)?;
+    let token = bearer(&caller.headers).ok_or(Refusal::TokenMissing)?;
     let behind = issued(bank, token)?.consent;
-    let status = bank.look(|state| state.consents.get(&behind).map(|it| it.status.clone()));
-    match status {
-        Some(ConsentStatus::Valid { person, .. }) => Ok(Some(person)),
+    let login = bank
+        .look(|state| state.consents.get(&behind).cloned())
+        .ok_or(Refusal::TokenUnknown)?;
+    if !caller.owns(&login) {
+        return Err(Refusal::TokenInvalid);
+    }
+    match login.status {
+        ConsentStatus::Valid { person, .. } => Ok(Some(person)),
         _ => Err(Refusal::TokenUnknown),
     }
 }
@@ -249,17 +252,36 @@ fn redirect_uri(headers: &HeaderMap) -> Result<String, Refusal> {
         ))
 }
 
-pub(crate) fn find(bank: &Bank, id: &str) -> Result<(BankConsent, VisibleStatus), Refusal> {
+/// A consent, for who opened it: by their certificate where the bank demands one, and by the token
+/// where one is shown. An ended consent tells more than a token that ended with it.
+pub(crate) fn find(
+    bank: &Bank,
+    caller: &Caller,
+    id: &str,
+) -> Result<(BankConsent, VisibleStatus), Refusal> {
     let consent = bank
         .look(|state| state.consents.get(id).cloned())
-        .filter(|consent| consent.dialect == Dialect::BerlinGroup)
+        .filter(|consent| consent.dialect == Dialect::BerlinGroup && !oauth::is_login(consent))
+        .filter(|consent| caller.owns(consent))
         .ok_or(Refusal::ConsentUnknown)?;
     let status = consent.visible_status(bank.now(), bank.today());
+    let lives = matches!(status, VisibleStatus::Received | VisibleStatus::Valid);
+    match bearer(&caller.headers) {
+        Some(token) if lives => {
+            opening(bank, caller, token, id, &consent)?;
+        }
+        None if lives && consent.opening.login.is_some() => return Err(Refusal::TokenMissing),
+        _ => {}
+    }
     Ok((consent, status))
 }
 
-async fn read(State(bank): State<Arc<Bank>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (consent, status) = find(&bank, &id)?;
+async fn read(
+    State(bank): State<Arc<Bank>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let (consent, status) = find(&bank, &caller, &id)?;
     let references = opened_accounts(&bank, &consent);
     Ok(Json(json!({
         "access": {
@@ -293,15 +315,20 @@ fn opened_accounts(bank: &Bank, consent: &BankConsent) -> Vec<Value> {
 
 async fn read_status(
     State(bank): State<Arc<Bank>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let (_, status) = find(&bank, &id)?;
+    let (_, status) = find(&bank, &caller, &id)?;
     Ok(Json(json!({"consentStatus": status.code()})).into_response())
 }
 
-async fn end(State(bank): State<Arc<Bank>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+async fn end(
+    State(bank): State<Arc<Bank>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
     let today = bank.today();
-    let (_, status) = find(&bank, &id)?;
+    let (_, status) = find(&bank, &caller, &id)?;
     if matches!(status, VisibleStatus::Received | VisibleStatus::Valid) {
         bank.change(|state| {
             let Some(consent) = state.consents.get_mut(&id) else {

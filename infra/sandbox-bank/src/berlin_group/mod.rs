@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -26,6 +26,7 @@ use crate::bank::Bank;
 pub(crate) use crate::berlin_group::entrance::{Entrance, Form};
 pub(crate) use crate::berlin_group::refusal::Refusal;
 use crate::berlin_group::window::{BookingStatus, PAGE_LENGTH, Window};
+use crate::caller::Caller;
 use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::{Behaviour, Quirk};
 use crate::request_id;
@@ -72,13 +73,14 @@ async fn check_address(request: Request, next: Next) -> Response {
 type Parameters = Query<BTreeMap<String, String>>;
 
 /// The read's consent, named in a header, and the token that goes with it.
-fn granted(bank: &Bank, headers: &HeaderMap) -> Result<GrantedAccess, Refusal> {
-    let id = headers
+fn granted(bank: &Bank, caller: &Caller) -> Result<GrantedAccess, Refusal> {
+    let id = caller
+        .headers
         .get("consent-id")
         .and_then(|value| value.to_str().ok());
     let access = match id {
-        Some(id) => GrantedAccess::of_consent(bank, headers, id)?,
-        None if headers.contains_key("authorization") => {
+        Some(id) => GrantedAccess::of_consent(bank, caller, id)?,
+        None if caller.headers.contains_key("authorization") => {
             return Err(Refusal::Format("Consent-ID is missing"));
         }
         None => return Err(Refusal::TokenMissing),
@@ -95,10 +97,10 @@ async fn nowhere() -> Refusal {
 
 async fn accounts(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+    let access = granted(&bank, &caller)?;
     refuse_if_down(&access)?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     access.count(&bank, Resource::Accounts)?;
@@ -118,11 +120,11 @@ async fn accounts(
 
 async fn account(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(resource): Path<String>,
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+    let access = granted(&bank, &caller)?;
     refuse_if_down(&access)?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     let account = access.account(&bank, &resource)?;
@@ -133,10 +135,10 @@ async fn account(
 
 async fn balances(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(resource): Path<String>,
 ) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+    let access = granted(&bank, &caller)?;
     refuse_if_down(&access)?;
     let account = access.account(&bank, &resource)?;
     access.count(&bank, Resource::Balances(&account.key))?;
@@ -149,11 +151,11 @@ async fn balances(
 
 async fn transactions(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(resource): Path<String>,
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
-    let access = granted(&bank, &headers)?;
+    let access = granted(&bank, &caller)?;
     refuse_if_down(&access)?;
     let account = access.account(&bank, &resource)?;
     let window = Window::read(&bank, &access, account, &parameters)?;

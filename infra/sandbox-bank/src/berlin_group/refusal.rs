@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     TokenMissing,
     /// A token nobody gave.
     TokenUnknown,
+    /// A token another third party was given.
+    TokenInvalid,
     /// A token that is too old.
     TokenExpired,
     /// A consent nobody made, named in a header or a path.
@@ -55,7 +57,9 @@ impl From<AccessRefusal> for Refusal {
             AccessRefusal::TokenMissing => Self::TokenMissing,
             AccessRefusal::TokenUnknown => Self::TokenUnknown,
             AccessRefusal::TokenExpired => Self::TokenExpired,
-            AccessRefusal::ConsentUnknown => Self::ConsentUnknown,
+            // What is another's is not there.
+            AccessRefusal::ConsentUnknown | AccessRefusal::ConsentOfAnother => Self::ConsentUnknown,
+            AccessRefusal::TokenOfAnother => Self::TokenInvalid,
             AccessRefusal::ConsentInvalid => Self::ConsentInvalid,
             AccessRefusal::ConsentExpired => Self::ConsentExpired,
             AccessRefusal::ResourceUnknown => Self::ResourceUnknown,
@@ -93,6 +97,11 @@ impl IntoResponse for Refusal {
             ),
             Self::TokenMissing => refuse(unauthorised, "TOKEN_UNKNOWN", "no bearer token"),
             Self::TokenUnknown => refuse(unauthorised, "TOKEN_UNKNOWN", "unknown access token"),
+            Self::TokenInvalid => refuse(
+                unauthorised,
+                "TOKEN_INVALID",
+                "the token was given to another third party",
+            ),
             Self::TokenExpired => refuse(unauthorised, "TOKEN_EXPIRED", "expired access token"),
             Self::ConsentUnknown => {
                 refuse(StatusCode::FORBIDDEN, "CONSENT_UNKNOWN", "unknown consent")

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::civil::Date;
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{self, AccessRefusal, GrantedAccess};
 use crate::bank::Bank;
+use crate::caller::Caller;
 use crate::consent::{BankConsent, ConsentStatus, Dialect, VisibleStatus};
 use crate::ledger::LedgerLine;
 use crate::oauth::{self, TokenRequest};
@@ -96,8 +97,8 @@ struct User {
 }
 
 impl User {
-    fn of_token(bank: &Bank, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let token = access::bearer(headers).ok_or(Refusal::Unauthorized)?;
+    fn of_token(bank: &Bank, caller: &Caller) -> Result<Self, Refusal> {
+        let token = access::bearer(&caller.headers).ok_or(Refusal::Unauthorized)?;
         let issued = access::issued(bank, token).map_err(|_| Refusal::Unauthorized)?;
         let consent = bank
             .look(|state| state.consents.get(&issued.consent).cloned())
@@ -150,11 +151,8 @@ impl User {
     }
 }
 
-async fn connections(
-    State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let user = User::of_token(&bank, &headers)?;
+async fn connections(State(bank): State<Arc<Bank>>, caller: Caller) -> Result<Response, Refusal> {
+    let user = User::of_token(&bank, &caller)?;
     let state = user.state(&bank);
     json(&documents::connections(
         connection_id(&bank, &user.consent_id),
@@ -166,17 +164,17 @@ async fn connections(
 }
 
 /// What the aggregator holds: nothing any more when the bank took the access back.
-fn held(bank: &Bank, headers: &HeaderMap) -> Result<Option<GrantedAccess>, Refusal> {
-    match GrantedAccess::of_token(bank, headers, Dialect::Powens) {
+fn held(bank: &Bank, caller: &Caller) -> Result<Option<GrantedAccess>, Refusal> {
+    match GrantedAccess::of_token(bank, caller, Dialect::Powens) {
         Ok(access) => Ok(Some(access)),
         Err(AccessRefusal::State(error)) => Err(error.into()),
         Err(_) => Ok(None),
     }
 }
 
-async fn accounts(State(bank): State<Arc<Bank>>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let user = User::of_token(&bank, &headers)?;
-    let held = held(&bank, &headers)?;
+async fn accounts(State(bank): State<Arc<Bank>>, caller: Caller) -> Result<Response, Refusal> {
+    let user = User::of_token(&bank, &caller)?;
+    let held = held(&bank, &caller)?;
     let shown = held
         .as_ref()
         .filter(|access| access.behaviour != Behaviour::NoAccount)
@@ -243,13 +241,13 @@ impl Window {
 
 async fn transactions(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(account): Path<u64>,
     Query(parameters): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Refusal> {
-    let user = User::of_token(&bank, &headers)?;
+    let user = User::of_token(&bank, &caller)?;
     let mut window = Window::read(&parameters)?;
-    let held = held(&bank, &headers)?.ok_or(Refusal::NotFound)?;
+    let held = held(&bank, &caller)?.ok_or(Refusal::NotFound)?;
     let found = held
         .accounts
         .iter()
@@ -297,8 +295,8 @@ async fn transactions(
 }
 
 /// The user is deleted with everything that was read for them.
-async fn forget(State(bank): State<Arc<Bank>>, headers: HeaderMap) -> Result<StatusCode, Refusal> {
-    let user = User::of_token(&bank, &headers)?;
+async fn forget(State(bank): State<Arc<Bank>>, caller: Caller) -> Result<StatusCode, Refusal> {
+    let user = User::of_token(&bank, &caller)?;
     bank.change(|state| {
         if let Some(consent) = state.consents.get_mut(&user.consent_id) {
             consent.status = ConsentStatus::TerminatedByTpp;

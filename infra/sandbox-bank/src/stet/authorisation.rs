@@ -13,7 +13,6 @@ use url::{Host, Url};
 
 use crate::bank::Bank;
 use crate::consent::{BankConsent, ConsentStatus, MAX_FREQUENCY, Opening, granted_until};
-use crate::error::SandboxError;
 use crate::oauth::{self, TokenRefusal, TokenRequest};
 use crate::pages::PageRefusal;
 use crate::state::{SecretDigest, Visit};
@@ -140,9 +139,17 @@ async fn token(
 #[derive(Deserialize)]
 struct RevocationRequest {
     token: String,
+    client_id: Option<String>,
 }
 
-/// RFC 7009: an unknown token is a success too. A revoked refresh token ends the consent.
+impl RevocationRequest {
+    fn is_from(&self, consent: &BankConsent) -> bool {
+        self.client_id.is_none() || self.client_id == consent.client_id
+    }
+}
+
+/// RFC 7009: an unknown token is a success too, another client's is refused. A revoked refresh token
+/// ends the consent.
 async fn revoke(
     State(bank): State<Arc<Bank>>,
     Path(version): Path<String>,
@@ -150,19 +157,28 @@ async fn revoke(
 ) -> Result<StatusCode, TokenRefusal> {
     let version = Version::read(&version).map_err(|_| TokenRefusal::InvalidRequest)?;
     let digest = SecretDigest::of(&request.token);
-    let revoked: Result<(), SandboxError> = bank.change(|state| {
-        let consent = state
-            .refresh_tokens
-            .get(&digest)
-            .map(|issued| issued.consent.clone());
-        let own = consent
+    let refused = bank.change(|state| {
+        let renews = state.refresh_tokens.get(&digest);
+        let reads = state.access_tokens.get(&digest);
+        let ends = renews.is_some();
+        let behind = renews
+            .map(|issued| issued.consent.clone())
+            .or_else(|| reads.map(|issued| issued.consent.clone()));
+        let consent = behind
             .and_then(|id| state.consents.get_mut(&id))
             .filter(|consent| consent.dialect == version.dialect());
-        if let Some(consent) = own {
+        let Some(consent) = consent else { return false };
+        if !request.is_from(consent) {
+            return true;
+        }
+        if ends {
             consent.status = ConsentStatus::TerminatedByTpp;
         }
         state.access_tokens.remove(&digest);
-    });
-    revoked?;
-    Ok(StatusCode::OK)
+        false
+    })?;
+    match refused {
+        true => Err(TokenRefusal::InvalidGrant),
+        false => Ok(StatusCode::OK),
+    }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::put;
 use serde::Deserialize;
 
 use crate::bank::Bank;
+use crate::caller::Caller;
 use crate::stet::refusal::Refusal;
 use crate::stet::{Version, granted};
 
@@ -38,12 +39,12 @@ struct AccountId {
 
 async fn forward(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(version): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let version = Version::read(&version)?;
-    let granted = granted(&bank, &headers, version)?;
+    let granted = granted(&bank, &caller, version)?;
     let access: Access = serde_json::from_slice(&body)
         .map_err(|_| Refusal::BadRequest("the body is not an access list"))?;
     if version != Version::V16 {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::access::{GrantedAccess, Resource};
 use crate::bank::Bank;
+use crate::caller::Caller;
 use crate::consent::Dialect;
 use crate::ledger::{LedgerAccount, LedgerAccountKind};
 use crate::people::Behaviour;
@@ -98,11 +99,11 @@ fn is_readable(access: &GrantedAccess, account: &LedgerAccount) -> bool {
     }
 }
 
-fn granted(bank: &Bank, headers: &HeaderMap, version: Version) -> Result<GrantedAccess, Refusal> {
-    if !request_id::is_given(headers) {
+fn granted(bank: &Bank, caller: &Caller, version: Version) -> Result<GrantedAccess, Refusal> {
+    if !request_id::is_given(&caller.headers) {
         return Err(Refusal::BadRequest("X-Request-ID is missing or too long"));
     }
-    let access = GrantedAccess::of_token(bank, headers, version.dialect())?;
+    let access = GrantedAccess::of_token(bank, caller, version.dialect())?;
     match access.behaviour {
         Behaviour::Down => Err(Refusal::Unavailable),
         _ => Ok(access),
@@ -116,11 +117,11 @@ fn hal(document: &Value) -> Response {
 
 async fn accounts(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(version): Path<String>,
 ) -> Result<Response, Refusal> {
     let version = Version::read(&version)?;
-    let access = granted(&bank, &headers, version)?;
+    let access = granted(&bank, &caller, version)?;
     access.count(&bank, Resource::Accounts)?;
     let listed: Vec<Value> = access
         .accounts
@@ -162,11 +163,11 @@ fn readable<'a>(
 
 async fn balances(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path((version, resource)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     let version = Version::read(&version)?;
-    let access = granted(&bank, &headers, version)?;
+    let access = granted(&bank, &caller, version)?;
     let account = readable(&bank, &access, &resource)?;
     access.count(&bank, Resource::Balances(&account.key))?;
     let path = format!("{}/accounts/{resource}", version.path());
@@ -178,12 +179,12 @@ async fn balances(
 
 async fn transactions(
     State(bank): State<Arc<Bank>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path((version, resource)): Path<(String, String)>,
     Query(parameters): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Refusal> {
     let version = Version::read(&version)?;
-    let access = granted(&bank, &headers, version)?;
+    let access = granted(&bank, &caller, version)?;
     let account = readable(&bank, &access, &resource)?;
     let window = Window::read(&bank, &access, version, &parameters)?;
     match access.behaviour {

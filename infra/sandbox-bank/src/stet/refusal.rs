@@ -26,6 +26,9 @@ impl From<AccessRefusal> for Refusal {
             AccessRefusal::TokenMissing => Self::Unauthorized("no bearer token"),
             AccessRefusal::TokenUnknown => Self::Unauthorized("unknown access token"),
             AccessRefusal::TokenExpired => Self::Unauthorized("expired access token"),
+            AccessRefusal::TokenOfAnother | AccessRefusal::ConsentOfAnother => {
+                Self::Forbidden("the token was given to another third party")
+            }
             AccessRefusal::ConsentUnknown
             | AccessRefusal::ConsentInvalid
             | AccessRefusal::ConsentExpired => Self::Forbidden("the consent is over"),

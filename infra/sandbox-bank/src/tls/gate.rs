@@ -6,7 +6,6 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rustls_pki_types::CertificateDer;
@@ -16,10 +15,8 @@ use x509_cert::der::Decode;
 use x509_cert::der::asn1::Utf8StringRef;
 use x509_cert::der::oid::ObjectIdentifier;
 
-use crate::access::bearer;
 use crate::bank::Bank;
-use crate::consent::{BankConsent, ThirdParty};
-use crate::state::SecretDigest;
+use crate::consent::ThirdParty;
 use crate::tls::authority::TestAuthority;
 use crate::tls::listener::Presented;
 use crate::tls::signature::{Flavour, SignatureFault, check};
@@ -114,50 +111,12 @@ impl Gate {
                 if organisation(&signer).as_ref() != Some(&third_party.0) {
                     return Err(SignatureFault::CertificateInvalid);
                 }
-                self.refuse_what_is_anothers(&third_party, &head)?;
             }
         }
         let mut request = Request::from_parts(head, Body::from(body));
         request.extensions_mut().insert(third_party);
         Ok(request)
     }
-
-    /// A token or a consent opens nothing to another third party than the one it was given to. Certificates
-    /// are bound to both (RFC 8705 section 3 for tokens).
-    fn refuse_what_is_anothers(
-        &self,
-        third_party: &ThirdParty,
-        head: &Parts,
-    ) -> Result<(), SignatureFault> {
-        let named = head.headers.get("consent-id");
-        let consents = named
-            .and_then(|value| value.to_str().ok())
-            .into_iter()
-            .chain(consent_in(head.uri.path()));
-        let token = bearer(&head.headers).map(SecretDigest::of);
-        self.bank.look(|state| {
-            let is_anothers = |id: &str| {
-                let consent = state.consents.get(id);
-                let owner = consent.and_then(BankConsent::third_party);
-                owner.is_some_and(|owner| owner != third_party.0)
-            };
-            let issued = token.and_then(|token| state.access_tokens.get(&token));
-            if issued.is_some_and(|issued| is_anothers(&issued.consent)) {
-                return Err(SignatureFault::TokenOfAnother);
-            }
-            let mut consents = consents;
-            match consents.any(is_anothers) {
-                true => Err(SignatureFault::ConsentOfAnother),
-                false => Ok(()),
-            }
-        })
-    }
-}
-
-/// The consent an address is about, if it is about one.
-fn consent_in(path: &str) -> Option<&str> {
-    let (_, rest) = path.split_once("/v1/consents/")?;
-    rest.split('/').next()
 }
 
 /// Who a certificate was issued to.
@@ -178,10 +137,6 @@ fn refuse(side: Side, fault: SignatureFault) -> Response {
     let (code, text) = fault.words();
     let status = match fault {
         SignatureFault::Date | SignatureFault::Unreadable => StatusCode::BAD_REQUEST,
-        SignatureFault::ConsentOfAnother => StatusCode::FORBIDDEN,
-        SignatureFault::TokenOfAnother if side != Side::Data(Flavour::BerlinGroup) => {
-            StatusCode::FORBIDDEN
-        }
         _ => StatusCode::UNAUTHORIZED,
     };
     let document = match side {

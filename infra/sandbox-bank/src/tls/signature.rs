@@ -41,10 +41,6 @@ pub(super) enum Flavour {
 pub(super) enum SignatureFault {
     CertificateMissing,
     CertificateInvalid,
-    /// A token that was given to another third party.
-    TokenOfAnother,
-    /// A consent that another third party opened.
-    ConsentOfAnother,
     SignatureMissing,
     SignatureInvalid(&'static str),
     Date,
@@ -60,8 +56,6 @@ impl SignatureFault {
                 "CERTIFICATE_INVALID",
                 "the certificate is unknown, over, or another third party's",
             ),
-            Self::TokenOfAnother => ("TOKEN_INVALID", "the token is another third party's"),
-            Self::ConsentOfAnother => ("CONSENT_UNKNOWN", "unknown consent"),
             Self::SignatureMissing => ("SIGNATURE_MISSING", "the request is not signed"),
             Self::SignatureInvalid(text) => ("SIGNATURE_INVALID", text),
             Self::Date => (

@@ -9,4 +9,6 @@
 
 mod refusals;
 mod restart;
+mod strict;
+mod third_party;
 mod visitor;

@@ -1,8 +1,6 @@
 //! What the bank does not let pass.
 
-use crate::visitor::{REDIRECT, Visitor, authorize, consent_body, exchange_form};
-
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+use crate::visitor::{CHALLENGE, REDIRECT, Visitor, authorize, consent_body, exchange_form};
 
 #[tokio::test]
 async fn a_call_without_a_request_id_is_refused() {
@@ -252,4 +250,48 @@ async fn a_token_opens_its_own_consent_only() {
         bank.accounts("unknown", token).await.code(),
         "CONSENT_UNKNOWN"
     );
+}
+
+#[tokio::test]
+async fn a_consent_is_not_read_or_ended_with_the_token_of_another() {
+    let bank = Visitor::new(None);
+    let (one, other) = (bank.consent().await, bank.consent().await);
+    let code = bank.approve(&one).await;
+    let tokens = bank.exchange(&code).await.json();
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    for (consent, bearer, method, expected) in [
+        (&other, bearer.as_str(), "GET", "CONSENT_INVALID"),
+        (&other, bearer.as_str(), "DELETE", "CONSENT_INVALID"),
+        (&one, "Bearer forged", "DELETE", "TOKEN_UNKNOWN"),
+    ] {
+        let path = format!("/v1/consents/{consent}");
+        let headers = [("authorization", bearer)];
+        let answer = bank.call(method, &path, &headers, "").await;
+        assert_eq!(answer.code(), expected, "{method}");
+    }
+    let path = format!("/v1/consents/{one}");
+    let headers = [("authorization", bearer.as_str())];
+    assert_eq!(bank.call("DELETE", &path, &headers, "").await.status, 204);
+    let answer = bank.call("GET", &path, &headers, "").await;
+    assert_eq!(answer.json()["consentStatus"], "terminatedByTpp");
+}
+
+#[tokio::test]
+async fn a_person_is_sent_back_over_https_or_to_this_machine() {
+    let bank = Visitor::new(None);
+    for (redirect, expected) in [
+        ("https://insurer.example/callback", 201),
+        ("http://127.0.0.1:9000/callback", 201),
+        ("http://insurer.example/callback", 400),
+        ("https://insurer.example/callback#part", 400),
+        ("javascript:alert(1)", 400),
+    ] {
+        let headers = [
+            ("psu-ip-address", "192.0.2.7"),
+            ("tpp-redirect-uri", redirect),
+        ];
+        let body = consent_body("2027-02-20");
+        let answer = bank.call("POST", "/v1/consents", &headers, &body).await;
+        assert_eq!(answer.status, expected, "{redirect}: {}", answer.text);
+    }
 }

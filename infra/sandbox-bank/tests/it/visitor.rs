@@ -13,8 +13,10 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 pub const REDIRECT: &str = "https://insurer.example/callback";
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+const CLIENT_ID: &str = "PSDFR-ACPR-1";
 
 pub struct Visitor {
     router: Router,
@@ -184,16 +186,33 @@ pub fn consent_body(valid_until: &str) -> String {
     )
 }
 
+/// One value of the address a person is sent back to.
+pub fn token_of(location: &str, name: &str) -> String {
+    let (_, query) = location.split_once('?').unwrap();
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+    value.unwrap_or_else(|| panic!("{location}")).to_owned()
+}
+
 pub fn authorize(consent: &str, redirect: &str, challenge: &str) -> String {
+    authorize_as(CLIENT_ID, consent, redirect, challenge)
+}
+
+pub fn authorize_as(client_id: &str, consent: &str, redirect: &str, challenge: &str) -> String {
     format!(
-        "/authorize?response_type=code&client_id=PSDFR-ACPR-1&scope=AIS:{consent}&state=s1\
+        "/authorize?response_type=code&client_id={client_id}&scope=AIS:{consent}&state=s1\
          &redirect_uri={redirect}&code_challenge={challenge}&code_challenge_method=S256"
     )
 }
 
 pub fn exchange_form(code: &str, verifier: &str, redirect: &str) -> String {
+    exchange_form_as(CLIENT_ID, code, verifier, redirect)
+}
+
+pub fn exchange_form_as(client_id: &str, code: &str, verifier: &str, redirect: &str) -> String {
     format!(
-        "grant_type=authorization_code&code={code}&client_id=PSDFR-ACPR-1\
+        "grant_type=authorization_code&code={code}&client_id={client_id}\
          &redirect_uri={redirect}&code_verifier={verifier}"
     )
 }

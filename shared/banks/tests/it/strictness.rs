@@ -6,7 +6,7 @@ use passerelle_banks::{AispCertificates, BankError, CertificateKind, Connector};
 use passerelle_domain::money::Currency;
 use sandbox_bank::TestAuthority;
 
-use crate::sandbox::{access, correlation};
+use crate::sandbox::{access, correlation, decide_with};
 use crate::strict_bank::{CLIENT_ID, IN_FORCE, OVER, Safe, StrictBank};
 
 const SIGNING: [&str; 3] = ["sandbox-bank", "sandbox-bank-stet", "sandbox-bank-stet-a2"];
@@ -153,8 +153,17 @@ async fn a_bank_that_cannot_prove_itself_is_not_spoken_to() {
 async fn another_third_partys_certificate_gets_no_tokens_in_our_name() {
     let bank = StrictBank::open().await;
     let safe = of_another_third_party(&bank);
-    let connector = bank.connector("sandbox-bank", bank.certificates(safe));
-    let error = bank.connect(connector.as_ref()).await.unwrap_err();
+    let another = bank.connector("sandbox-bank", bank.certificates(safe));
+    let honest = bank.connector("sandbox-bank", bank.certificates(bank.safe()));
+    let started = honest.start_authorisation(&bank.request()).await.unwrap();
+    let browser = bank.client(None);
+    let back = decide_with(&browser, started.way.href, "camille.martin", "approve").await;
+    let (code, issuer) = (back.code.as_ref(), back.issuer.as_deref());
+    let now = bank.clock.now();
+    let error = another
+        .exchange_code(&started.secrets, code, issuer, &correlation(), now)
+        .await
+        .unwrap_err();
     assert_eq!(code_of(error), "invalid_client");
 }
 
