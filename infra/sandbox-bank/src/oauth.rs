@@ -254,7 +254,10 @@ pub(crate) fn refuse(bank: &Bank, id: &str, visit: &Visit) -> Result<Response, P
     let consent = bank.change(|state| {
         state.visits.remove(id);
         let consent = state.consents.get_mut(&visit.consent)?;
-        consent.status = ConsentStatus::Rejected;
+        // Decided on another screen, or ended meanwhile: that stands.
+        if consent.status == ConsentStatus::Received {
+            consent.status = ConsentStatus::Rejected;
+        }
         Some(consent.clone())
     })?;
     let consent = consent.ok_or(PageRefusal::NoVisit)?;

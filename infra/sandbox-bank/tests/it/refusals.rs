@@ -295,3 +295,21 @@ async fn a_person_is_sent_back_over_https_or_to_this_machine() {
         assert_eq!(answer.status, expected, "{redirect}: {}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn a_page_left_open_does_not_undo_what_was_decided() {
+    let bank = Visitor::new(None);
+    let consent = bank.consent().await;
+    let left_open = bank.log_in(&consent).await;
+    bank.approve(&consent).await;
+    bank.post_form(&left_open, "decision=refuse").await;
+    assert_eq!(bank.consent_status(&consent).await, "valid");
+
+    let consent = bank.consent().await;
+    let left_open = bank.log_in(&consent).await;
+    bank.call("DELETE", &format!("/v1/consents/{consent}"), &[], "")
+        .await;
+    let back = bank.post_form(&left_open, "decision=refuse").await;
+    assert!(back.location.contains("error=access_denied"));
+    assert_eq!(bank.consent_status(&consent).await, "terminatedByTpp");
+}

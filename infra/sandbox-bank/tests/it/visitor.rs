@@ -172,6 +172,12 @@ impl Visitor {
             .await
     }
 
+    pub async fn consent_status(&self, consent: &str) -> String {
+        let path = format!("/v1/consents/{consent}/status");
+        let answer = self.call("GET", &path, &[], "").await;
+        answer.json()["consentStatus"].as_str().unwrap().to_owned()
+    }
+
     pub async fn accounts(&self, consent: &str, token: &str) -> Answer {
         let bearer = format!("Bearer {token}");
         let headers = [("consent-id", consent), ("authorization", bearer.as_str())];
