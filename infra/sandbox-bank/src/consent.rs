@@ -10,6 +10,9 @@ use crate::state::SecretDigest;
 /// How long a person has to approve.
 pub(crate) const APPROVAL_TIME: SignedDuration = SignedDuration::from_mins(60);
 
+/// How long the bank waits for a phone to confirm.
+pub(crate) const CONFIRMATION_TIME: SignedDuration = SignedDuration::from_mins(5);
+
 /// The longest consent: 180 days after the SCA (RTS 2018/389 art. 10a).
 pub(crate) const MAX_DAYS: i64 = 180;
 
@@ -103,7 +106,7 @@ pub(crate) struct BankConsent {
     pub(crate) client_id: Option<String>,
     /// STET model A2: the accounts the third party said it may read (`PUT /consents`).
     pub(crate) forwarded: Option<Vec<String>>,
-    /// Berlin Group: how it was opened.
+    /// How it was opened.
     #[serde(default)]
     pub(crate) opening: Opening,
 }
@@ -121,7 +124,7 @@ impl BankConsent {
     }
 }
 
-/// How a Berlin Group consent was opened, and what its approval waits for.
+/// How a consent was opened, and what its approval waits for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Opening {
     pub(crate) entrance: Entrance,
@@ -134,6 +137,9 @@ pub(crate) struct Opening {
     pub(crate) login: Option<String>,
     /// Approved, and waiting for the confirmation code.
     pub(crate) unconfirmed: Option<Unconfirmed>,
+    /// Since when the person's phone is asked to confirm: only where nobody answers it.
+    #[serde(default)]
+    pub(crate) phone_asked_at: Option<Timestamp>,
     /// What the person types into their phone (decoupled).
     pub(crate) phone_code: Option<String>,
 }
@@ -151,9 +157,7 @@ impl BankConsent {
     /// The status as the outside sees it at a moment.
     pub(crate) fn visible_status(&self, now: Timestamp, today: Date) -> VisibleStatus {
         match self.status {
-            ConsentStatus::Received if now.duration_since(self.created_at) > APPROVAL_TIME => {
-                VisibleStatus::Rejected
-            }
+            ConsentStatus::Received if self.has_waited_enough(now) => VisibleStatus::Rejected,
             ConsentStatus::Received => VisibleStatus::Received,
             ConsentStatus::Valid { .. } if today > self.valid_until => VisibleStatus::Expired,
             ConsentStatus::Valid { .. } => VisibleStatus::Valid,
@@ -163,6 +167,13 @@ impl BankConsent {
             // A newer consent expires the former one (1.3.11, `POST /v1/consents`, side effects).
             ConsentStatus::Superseded => VisibleStatus::Expired,
         }
+    }
+
+    /// Whether the bank no longer waits for the person, or for their phone.
+    fn has_waited_enough(&self, now: Timestamp) -> bool {
+        let asked_at = self.opening.phone_asked_at;
+        now.duration_since(self.created_at) > APPROVAL_TIME
+            || asked_at.is_some_and(|at| now.duration_since(at) >= CONFIRMATION_TIME)
     }
 }
 

@@ -72,6 +72,12 @@ struct Approval {
 }
 
 #[derive(Template)]
+#[template(path = "waiting.html")]
+struct Waiting {
+    action: String,
+}
+
+#[derive(Template)]
 #[template(path = "message.html")]
 struct Message {
     title: &'static str,
@@ -266,7 +272,24 @@ async fn approval_page(
     Path(id): Path<String>,
 ) -> Result<Response, PageRefusal> {
     let visit = visit(&bank, &id)?;
-    show_approval(&bank, &id, &visit, None)
+    match open_consent(&bank, &visit) {
+        Ok(consent) if consent.opening.phone_asked_at.is_some() => Ok(show_waiting(&bank, &id)),
+        Ok(_) => show_approval(&bank, &id, &visit, None),
+        // The time is up: the person goes back all the same (BPCE).
+        Err(_) if was_never_decided(&bank, &visit) => oauth::refuse(&bank, &id, &visit),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// The page looks again by itself until the time is up.
+fn show_waiting(bank: &Bank, id: &str) -> Response {
+    let action = bank.address(&format!("/approval/{id}"));
+    let refresh = HeaderValue::from_str(&format!("5; url={action}"));
+    let mut response = page(StatusCode::OK, &Waiting { action });
+    if let Ok(refresh) = refresh {
+        response.headers_mut().insert(header::REFRESH, refresh);
+    }
+    response
 }
 
 fn show_approval(
@@ -306,6 +329,14 @@ fn open_consent(bank: &Bank, visit: &Visit) -> Result<BankConsent, PageRefusal> 
         .ok_or(PageRefusal::NoVisit)
 }
 
+fn was_never_decided(bank: &Bank, visit: &Visit) -> bool {
+    let status = bank.look(|state| {
+        let consent = state.consents.get(&visit.consent);
+        consent.map(|consent| consent.status.clone())
+    });
+    status == Some(ConsentStatus::Received)
+}
+
 fn in_french(day: Date) -> String {
     format!("{:02}/{:02}/{}", day.day(), day.month(), day.year())
 }
@@ -322,18 +353,29 @@ async fn decide(
             .find(|(name, _)| name == wanted)
             .map(|(_, value)| value.trim())
     };
+    let now = bank.now();
     // Too late, or no: the person goes back all the same (BPCE).
     if open_consent(&bank, &visit).is_err() {
         return oauth::refuse(&bank, &id, &visit);
     }
-    // The phone that must confirm never does: the bank gives up.
-    let gives_up = visit
+    let variant = visit
         .person
         .as_deref()
         .and_then(|login| bank.member(login))
-        .is_some_and(|member| member.variant == Some(Variant::NoStrongAuthentication));
+        .and_then(|member| member.variant);
+    // The phone that must confirm never does: the bank gives up.
+    let gives_up = variant == Some(Variant::NoStrongAuthentication);
     if gives_up || field("decision") != Some("approve") {
         return oauth::refuse(&bank, &id, &visit);
+    }
+    // It gives up after its time: until then the page waits.
+    if variant == Some(Variant::SilentPhone) {
+        bank.change(|state| {
+            let consent = state.consents.get_mut(&visit.consent)?;
+            consent.opening.phone_asked_at.get_or_insert(now);
+            Some(())
+        })?;
+        return Ok(Redirect::to(&bank.address(&format!("/approval/{id}"))).into_response());
     }
     let Some(person) = visit.person.clone() else {
         return show_approval(&bank, &id, &visit, None);

@@ -90,11 +90,11 @@ async fn answer(
         let message = "Aucune demande n’attend ce code.";
         return said(StatusCode::NOT_FOUND, login, message);
     }
-    let never_ends = bank.member(&login).and_then(|member| member.variant);
-    if never_ends == Some(Variant::NoStrongAuthentication) {
-        let message = "La confirmation n’arrive pas. La demande expirera d’elle-même.";
-        return said(StatusCode::OK, login, message);
-    }
+    let variant = bank.member(&login).and_then(|member| member.variant);
+    let never_ends = matches!(
+        variant,
+        Some(Variant::NoStrongAuthentication | Variant::SilentPhone)
+    );
     let accounts = bank.accounts_of(&login);
     let chosen = answer.chosen(&accounts);
     match answer.field("decision") {
@@ -108,6 +108,14 @@ async fn answer(
                 ..Phone::default()
             };
             Ok(told(&bank, StatusCode::UNPROCESSABLE_ENTITY, phone))
+        }
+        "approve" if never_ends => {
+            let asked_at = bank.now();
+            change(&bank, &code, |consent| {
+                consent.opening.phone_asked_at.get_or_insert(asked_at);
+            })?;
+            let message = "La confirmation n’arrive pas. La banque renonce dans cinq minutes.";
+            said(StatusCode::OK, login, message)
         }
         "approve" => {
             let approved_at = bank.now();
@@ -152,11 +160,21 @@ fn waits(bank: &Bank, consent: &BankConsent, code: &str) -> bool {
 
 fn decide(bank: &Bank, code: &str, decided: ConsentStatus) -> Result<(), PageRefusal> {
     let today = bank.today();
+    change(bank, code, |consent| {
+        consent.last_action = today;
+        consent.status = decided;
+    })
+}
+
+fn change(
+    bank: &Bank,
+    code: &str,
+    change: impl FnOnce(&mut BankConsent),
+) -> Result<(), PageRefusal> {
     bank.change(|state| {
         let mut consents = state.consents.values_mut();
         if let Some(consent) = consents.find(|it| waits(bank, it, code)) {
-            consent.last_action = today;
-            consent.status = decided;
+            change(consent);
         }
     })?;
     Ok(())

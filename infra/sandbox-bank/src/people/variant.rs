@@ -24,10 +24,12 @@ pub(crate) enum Variant {
     EndpointBudget,
     /// Strong authentication that never ends: the bank gives up and sends the person back.
     NoStrongAuthentication,
+    /// A phone nobody answers: the bank's page waits, and gives up after its time.
+    SilentPhone,
 }
 
 impl Variant {
-    const TABLE: [(Self, &'static str, &'static str); 8] = [
+    const TABLE: [(Self, &'static str, &'static str); 9] = [
         (
             Self::ShortToken,
             "tokens-short",
@@ -67,6 +69,11 @@ impl Variant {
             Self::NoStrongAuthentication,
             "sca-timeout",
             "authentification forte qui n'aboutit jamais",
+        ),
+        (
+            Self::SilentPhone,
+            "sca-silent",
+            "téléphone muet : la banque attend cinq minutes puis renonce",
         ),
     ];
 

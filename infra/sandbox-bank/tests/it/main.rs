@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod confirmation;
 mod refusals;
 mod restart;
 mod strict;

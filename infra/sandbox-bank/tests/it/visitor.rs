@@ -127,11 +127,18 @@ impl Visitor {
     }
 
     pub async fn create_consent(&self, body: &str) -> Answer {
-        let headers = [
+        self.create_consent_at("", &[], body).await
+    }
+
+    /// Behind one of the doors of the façade.
+    pub async fn create_consent_at(&self, door: &str, more: &[(&str, &str)], body: &str) -> Answer {
+        let mut headers = vec![
             ("psu-ip-address", "192.0.2.7"),
             ("tpp-redirect-uri", REDIRECT),
         ];
-        self.call("POST", "/v1/consents", &headers, body).await
+        headers.extend_from_slice(more);
+        let path = format!("{door}/v1/consents");
+        self.call("POST", &path, &headers, body).await
     }
 
     pub async fn consent(&self) -> String {
