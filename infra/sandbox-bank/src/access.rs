@@ -225,12 +225,16 @@ impl GrantedAccess {
         let (now, today) = (bank.now(), bank.today());
         let by_day = match self.variant {
             Some(Variant::CalendarDayBudget) => true,
-            Some(Variant::RollingBudget | Variant::EndpointBudget) => false,
+            Some(Variant::RollingBudget | Variant::EndpointBudget | Variant::ConnectionBudget) => {
+                false
+            }
             _ => self.consent.dialect != Dialect::BerlinGroup,
         };
         let counter = match (self.quirk, self.variant) {
             // Whatever is called is one call more (N26).
-            (Some(Quirk::Q30), _) => format!("{}|every call", self.consent_id),
+            (Some(Quirk::Q30), _) | (_, Some(Variant::ConnectionBudget)) => {
+                format!("{}|every call", self.consent_id)
+            }
             (_, Some(Variant::EndpointBudget)) => {
                 format!("{}|every {}", self.consent_id, resource.endpoint())
             }

@@ -542,8 +542,11 @@ fn spend_refresh_token(
     };
     let issued = bank.change(|state| {
         let consent = &state.refresh_tokens.get(&SecretDigest::of(token))?.consent;
-        let kept = variant_of(bank, state, consent) == Some(Variant::KeptRefreshToken);
-        let rotates = dialect != Dialect::Stet14 && !kept;
+        let rotates = match variant_of(bank, state, consent) {
+            Some(Variant::KeptRefreshToken) => false,
+            Some(Variant::RotatingRefreshToken) => true,
+            _ => dialect != Dialect::Stet14,
+        };
         let issued = state.refresh_tokens.get_mut(&SecretDigest::of(token))?;
         let before = issued.clone();
         issued.used = rotates;

@@ -12,6 +12,8 @@ pub(crate) enum Variant {
     ShortToken,
     /// The same refresh token, every time.
     KeptRefreshToken,
+    /// A new refresh token with every use, and the former one is over: STET 1.4 as well.
+    RotatingRefreshToken,
     /// An access token for thirty days, and nothing to renew it with.
     NoRefreshToken,
     /// A grant that does not say how long it lasts.
@@ -22,6 +24,8 @@ pub(crate) enum Variant {
     CalendarDayBudget,
     /// Four accesses to one kind of endpoint in any 24 hours, whatever account it is about.
     EndpointBudget,
+    /// Four accesses in any 24 hours, whatever is read.
+    ConnectionBudget,
     /// Strong authentication that never ends: the bank gives up and sends the person back.
     NoStrongAuthentication,
     /// A phone nobody answers: the bank's page waits, and gives up after its time.
@@ -29,7 +33,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    const TABLE: [(Self, &'static str, &'static str); 9] = [
+    const TABLE: [(Self, &'static str, &'static str); 11] = [
         (
             Self::ShortToken,
             "tokens-short",
@@ -39,6 +43,11 @@ impl Variant {
             Self::KeptRefreshToken,
             "tokens-kept",
             "toujours le même jeton de renouvellement",
+        ),
+        (
+            Self::RotatingRefreshToken,
+            "tokens-rotating",
+            "un nouveau jeton de renouvellement à chaque usage",
         ),
         (
             Self::NoRefreshToken,
@@ -64,6 +73,11 @@ impl Variant {
             Self::EndpointBudget,
             "budget-endpoint",
             "quatre accès par type d'appel sur vingt-quatre heures",
+        ),
+        (
+            Self::ConnectionBudget,
+            "budget-connection",
+            "quatre accès en tout sur vingt-quatre heures",
         ),
         (
             Self::NoStrongAuthentication,

@@ -12,4 +12,5 @@ mod refusals;
 mod restart;
 mod strict;
 mod third_party;
+mod variants;
 mod visitor;
