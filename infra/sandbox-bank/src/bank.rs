@@ -113,8 +113,9 @@ impl Bank {
     /// Lets whoever reaches the bank move its clock ahead (`POST /clock`): for a bank that runs alone.
     #[must_use]
     pub fn with_movable_clock(self) -> Self {
+        let ahead = self.look(|state| state.ahead);
         Self {
-            ahead: Some(AtomicI64::new(0)),
+            ahead: Some(AtomicI64::new(ahead)),
             ..self
         }
     }
@@ -123,15 +124,18 @@ impl Bank {
         self.ahead.is_some()
     }
 
-    /// Moves the clock ahead; `false` where it is kept from outside.
-    pub(crate) fn move_clock_to(&self, later: Timestamp) -> bool {
+    /// Moves the clock ahead, over a restart too; `false` where it is kept from outside.
+    pub(crate) fn move_clock_to(&self, later: Timestamp) -> Result<bool, SandboxError> {
         let Some(ahead) = &self.ahead else {
-            return false;
+            return Ok(false);
         };
         let real = (self.clock)();
         let needed = later.as_millisecond().saturating_sub(real.as_millisecond());
-        ahead.fetch_max(needed, Ordering::AcqRel);
-        true
+        self.change(|state| {
+            state.ahead = state.ahead.max(needed);
+            ahead.fetch_max(needed, Ordering::AcqRel);
+        })?;
+        Ok(true)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -92,6 +92,9 @@ pub(crate) struct IssuedRefresh {
 pub(crate) struct State {
     /// When the bank opened for the first time: the ledgers are dated from it.
     pub(crate) opened_at: Timestamp,
+    /// How far the clock was moved ahead, in milliseconds: a restart does not go back.
+    #[serde(default)]
+    pub(crate) ahead: i64,
     /// How many ids were made.
     pub(crate) issued: u64,
     pub(crate) consents: BTreeMap<String, BankConsent>,
@@ -108,6 +111,7 @@ impl State {
     pub(crate) fn new(opened_at: Timestamp) -> Self {
         Self {
             opened_at,
+            ahead: 0,
             issued: 0,
             consents: BTreeMap::new(),
             visits: BTreeMap::new(),

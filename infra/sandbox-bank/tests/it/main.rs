@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod clock;
 mod confirmation;
 mod refusals;
 mod restart;

@@ -45,10 +45,15 @@ impl Answer {
 impl Visitor {
     pub fn new(state: Option<PathBuf>) -> Self {
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        Self::at(state, Arc::new(AtomicI64::new(start.as_second())))
+        Self::at(state, Arc::new(AtomicI64::new(start.as_second())), false)
     }
 
-    fn at(state: Option<PathBuf>, now: Arc<AtomicI64>) -> Self {
+    /// A bank that runs alone.
+    pub fn alone(state: Option<PathBuf>) -> Self {
+        Self::at(state, Self::new(None).now, true)
+    }
+
+    fn at(state: Option<PathBuf>, now: Arc<AtomicI64>, alone: bool) -> Self {
         let clock = Arc::clone(&now);
         let bank = Bank::new(BankSettings {
             base_url: "http://127.0.0.1:8095".parse().unwrap(),
@@ -58,6 +63,10 @@ impl Visitor {
             state,
         })
         .unwrap();
+        let bank = match alone {
+            true => bank.with_movable_clock(),
+            false => bank,
+        };
         Self {
             router: router(Arc::new(bank)),
             now,
@@ -66,7 +75,7 @@ impl Visitor {
 
     /// The same bank after its process ended.
     pub fn restarted(self, state: PathBuf) -> Self {
-        Self::at(Some(state), self.now)
+        Self::at(Some(state), self.now, false)
     }
 
     pub fn wait_minutes(&self, minutes: i64) {
