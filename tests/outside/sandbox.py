@@ -101,16 +101,20 @@ class Sandbox:
     def _approve(self, authorize_url, login):
         """From the authorisation address to the code in the return."""
         at_login = call("GET", authorize_url).headers["location"]
+        back = self._decide(at_login, login)
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(back).query)
+        if "code" not in query:
+            raise SystemExit(f"the bank gave no code: {back}")
+        return query["code"][0]
+
+    def _decide(self, at_login, login):
+        """From the login page to the return."""
         fields = {"login": login, "password": "sandbox"}
         at_approval = self.base_of(call("POST", at_login, form=fields).headers["location"])
         page = call("GET", at_approval).text
         accounts = re.findall(r'name="account"\s+value="([^"]+)"', page)
         decision = {"decision": "approve", "sca": "123456", "account": accounts}
-        back = call("POST", at_approval, form=decision).headers["location"]
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(back).query)
-        if "code" not in query:
-            raise SystemExit(f"the bank gave no code: {back}")
-        return query["code"][0]
+        return call("POST", at_approval, form=decision).headers["location"]
 
     def base_of(self, address):
         return urllib.parse.urljoin(self.base, address)
@@ -125,7 +129,7 @@ class Sandbox:
         }
         return call("POST", token_url, form=form).json
 
-    def open_berlin_consent(self, headers=None):
+    def open_berlin_consent(self, headers=None, door=""):
         """A consent as received: its document."""
         body = {
             "access": {"accounts": [], "balances": [], "transactions": []},
@@ -140,7 +144,7 @@ class Sandbox:
             "tpp-redirect-uri": REDIRECT_URI,
         }
         asked.update(headers or {})
-        return call("POST", self.base + "/v1/consents", headers=asked, body=body).json
+        return call("POST", f"{self.base}{door}/v1/consents", headers=asked, body=body).json
 
     def berlin_access(self, login="camille.martin"):
         """`(consent id, access token)` of the Berlin Group façade."""
@@ -157,6 +161,13 @@ class Sandbox:
         })
         code = self._approve(f"{self.base}/authorize?{query}", login)
         return consent, self._exchange(self.base + "/token", code, verifier)["access_token"]
+
+    def redirect_access(self, login):
+        """A consent id of the form without tokens: naming it is the access."""
+        opened = self.open_berlin_consent(door="/redirect")
+        page = opened["_links"]["scaRedirect"]["href"]
+        self._decide(self.base_of(page), login)
+        return opened["consentId"]
 
     def stet_access(self, login="camille.martin", version="v1.4"):
         """An access token of the STET façade."""

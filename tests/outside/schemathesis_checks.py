@@ -103,6 +103,23 @@ def berlin(bank, specs, folder):
     ])
 
 
+def berlin_cards(bank, specs, folder):
+    # The form without tokens is the one that has card accounts.
+    base = bank.base + "/redirect"
+    headers = {"Consent-ID": bank.redirect_access("quirk-q44")}
+    read = headers | {"X-Request-ID": str(uuid.uuid4()), "PSU-IP-Address": "192.0.2.10"}
+    card = call("GET", base + "/v1/card-accounts", headers=read).json["cardAccounts"][0]["resourceId"]
+
+    def sound(paths, *options):
+        parameters = {"path.account-id": card}
+        return run(folder, specs / BERLIN, base, paths, headers, parameters, options)
+
+    return all([
+        sound(r"^/v1/card-accounts(/\{account-id\}(/balances)?)?$"),
+        sound(r"^/v1/card-accounts/\{account-id\}/transactions$", *HAS_A_MEANING),
+    ])
+
+
 def stet(bank, specs, folder):
     token = bank.stet_access()
     base = bank.base + "/stet/v1.4"
@@ -128,7 +145,7 @@ def main(program, specs):
         return 0
     failed = []
     with Sandbox(program) as bank, tempfile.TemporaryDirectory() as folder:
-        for check in (berlin, stet):
+        for check in (berlin, berlin_cards, stet):
             if not check(bank, specs, Path(folder)):
                 failed.append(check.__name__)
     print(f"unexplained failures at: {', '.join(failed)}" if failed else "no unexplained failure")

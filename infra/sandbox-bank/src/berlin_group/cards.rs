@@ -23,6 +23,7 @@ use crate::people::Quirk;
 pub(crate) fn routes() -> Router<Arc<Bank>> {
     Router::new()
         .route("/v1/card-accounts", get(list))
+        .route("/v1/card-accounts/{account}", get(one))
         .route("/v1/card-accounts/{account}/balances", get(balances))
         .route(
             "/v1/card-accounts/{account}/transactions",
@@ -66,27 +67,41 @@ fn outstanding(access: &GrantedAccess, card: &LedgerAccount) -> Value {
 async fn list(State(bank): State<Arc<Bank>>, caller: Caller) -> Result<Response, Refusal> {
     let access = granted(&bank, &caller)?;
     access.count(&bank, Resource::Cards)?;
-    let door = &access.consent.opening.entrance.path;
     let listed: Vec<Value> = cards(&access)
-        .map(|card| {
-            let resource = bank.resource_id(&access.consent_id, &card.key);
-            let path = bank.path(&format!("{door}/v1/card-accounts/{resource}"));
-            json!({
-                "resourceId": resource,
-                "maskedPan": card.masked_pan(),
-                "currency": card.currency.as_str(),
-                "name": card.name,
-                "status": "enabled",
-                "usage": "PRIV",
-                "balances": outstanding(&access, card),
-                "_links": {
-                    "balances": {"href": format!("{path}/balances")},
-                    "transactions": {"href": format!("{path}/transactions")},
-                },
-            })
-        })
+        .map(|card| details(&bank, &access, card))
         .collect();
     Ok(Json(json!({ "cardAccounts": listed })).into_response())
+}
+
+async fn one(
+    State(bank): State<Arc<Bank>>,
+    caller: Caller,
+    Path(resource): Path<String>,
+) -> Result<Response, Refusal> {
+    let access = granted(&bank, &caller)?;
+    let card = card(&bank, &access, &resource)?;
+    access.count(&bank, Resource::Account(&card.key))?;
+    let document = details(&bank, &access, card);
+    Ok(Json(json!({ "cardAccount": document })).into_response())
+}
+
+fn details(bank: &Bank, access: &GrantedAccess, card: &LedgerAccount) -> Value {
+    let door = &access.consent.opening.entrance.path;
+    let resource = bank.resource_id(&access.consent_id, &card.key);
+    let path = bank.path(&format!("{door}/v1/card-accounts/{resource}"));
+    json!({
+        "resourceId": resource,
+        "maskedPan": card.masked_pan(),
+        "currency": card.currency.as_str(),
+        "name": card.name,
+        "status": "enabled",
+        "usage": "PRIV",
+        "balances": outstanding(access, card),
+        "_links": {
+            "balances": {"href": format!("{path}/balances")},
+            "transactions": {"href": format!("{path}/transactions")},
+        },
+    })
 }
 
 fn reference(card: &LedgerAccount) -> Value {
