@@ -248,7 +248,8 @@ async fn two_hundred_days_warnings_a_renewal_at_day_eighty_expiry_and_purge() {
     assert!(renewed["warned"].is_null(), "warned anew: {renewed}");
     world.suite.advance(days(1)).await.unwrap();
     let api = world.api("cli_demo").await;
-    assert_eq!(api.connection("customer-1").await["status"], "active");
+    let standing = api.connection("customer-1").await;
+    assert_eq!(standing["status"], "active", "{standing}");
     let all = api.get("/v1/customers/customer-1/connections").await;
     assert_eq!(all.body["connections"].as_array().unwrap().len(), 1);
     assert_eq!(accounts(&api, &connection).await, first_accounts);

@@ -166,8 +166,8 @@ impl Suite {
         self.time.kept.clock.clone()
     }
 
-    /// Moves the clock by days, or by an eighth of a longer way: at every step schedules call what
-    /// fell due and queues are emptied before time goes on.
+    /// Moves the clock by days, or by an eighth of a longer way: what was begun ends first, and at every
+    /// step schedules call what fell due and queues are emptied before time goes on.
     ///
     /// # Errors
     /// When the moved clock cannot be stored.
@@ -233,6 +233,8 @@ impl Time {
         const PATIENCE: Duration = Duration::from_secs(5);
         let stride = by.checked_div(STEPS).unwrap_or(DAY).max(DAY);
         let mut left = by;
+        // A day does not pass in the middle of a call to a bank.
+        self.settled(PATIENCE).await;
         while left > SignedDuration::ZERO {
             let step = left.min(stride);
             self.kept.advance(step)?;
