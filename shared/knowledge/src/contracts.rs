@@ -9,7 +9,6 @@ use crate::label::Words;
 use crate::ledger::{Entry, Ledger};
 use crate::lexicon::lexicon;
 use crate::measure::days_between;
-use crate::own::Provider;
 use crate::recurrence::{Flow, FlowState, Rhythm};
 use crate::taxonomy::Category;
 
@@ -53,6 +52,16 @@ impl InsuranceContract {
     pub fn is_active(&self) -> bool {
         matches!(self.state, FlowState::Active { .. })
     }
+}
+
+/// Who an insurer is to the client that reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provider {
+    /// One of the client's own names.
+    Own,
+    /// Another insurer.
+    Competitor,
 }
 
 /// Something about a person's cover that deserves a look.

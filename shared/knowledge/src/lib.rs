@@ -27,14 +27,14 @@ pub mod taxonomy;
 pub mod wording;
 
 pub use analysis::{Analysis, Choices, Coverage, RULES_VERSION, analyse, analyse_with};
-pub use contracts::{CoverRemark, InsuranceContract, InsurancePayment};
+pub use contracts::{CoverRemark, InsuranceContract, InsurancePayment, Provider};
 pub use corrections::Corrections;
 pub use enrichment::{CONFIDENCE_BAR, Enrichment, Stage, enrich};
 pub use features::{Feature, FeatureWindow, Measured, Profile};
 pub use history::{AccountHistory, History};
 pub use moments::{LifeMoment, MomentKind, OptIns};
 pub use operation::Operation;
-pub use own::{OwnInsurers, Provider, insurer_named};
+pub use own::{OwnInsurers, insurer_named};
 pub use recurrence::{FlowKind, FlowState, Recurrence, Rhythm};
 pub use relations::{Relation, RelationKind};
 pub use scorecard::{Calibration, Card, Missing, Outcome, Reason, Score, Scorecard};

@@ -5,21 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 use crate::analysis::Analysis;
+use crate::contracts::Provider;
 use crate::label::Words;
 use crate::lexicon::{Meaning, lexicon};
-
-/// Who an insurer is to the client that reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Provider {
-    /// One of the client's own names.
-    Own,
-    /// Another insurer.
-    Competitor,
-}
 
 /// The insurers a client is, by the names of the dictionary.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -219,10 +219,21 @@ pub(crate) fn bend_account(
         }
         Quirk::Q46 => {
             if let Some(Value::Array(balances)) = document.get_mut("balances") {
-                bend_balances(balances);
+                match kind {
+                    LedgerAccountKind::Savings => only_expected(balances),
+                    _ => bend_balances(balances),
+                }
             }
         }
         _ => {}
+    }
+}
+
+/// One balance, and it is what the bank expects.
+fn only_expected(balances: &mut Vec<Value>) {
+    balances.truncate(1);
+    if let Some(Value::Object(balance)) = balances.first_mut() {
+        balance.insert("balanceType".to_owned(), json!("expected"));
     }
 }
 

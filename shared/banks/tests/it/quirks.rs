@@ -3,7 +3,7 @@
 
 use passerelle_banks::{BankConsent, BankError, OpenToken};
 use passerelle_domain::account::{
-    Account, AccountIdentification, FetchedAccount, FingerprintKey, best_balance,
+    Account, AccountIdentification, BalanceType, FetchedAccount, FingerprintKey, best_balance,
 };
 use passerelle_domain::connection::ReauthenticationReason;
 use passerelle_domain::money::{Amount, Currency};
@@ -390,6 +390,9 @@ async fn q46_a_credit_limit_is_not_what_a_person_owns() {
     let best = best_balance(&accounts[0].balances).unwrap();
     assert!(!best.credit_limit_included);
     assert_ne!(best.amount, Amount::eur(9_999_900));
+    // Where the bank states nothing else, what it expects is told as what it is.
+    let savings = best_balance(&accounts[1].balances).unwrap();
+    assert_eq!(savings.balance_type, BalanceType::Expected);
 }
 
 #[tokio::test]

@@ -12,10 +12,9 @@ use jiff::civil::Date;
 use passerelle_domain::ids::TransactionId;
 use serde::{Deserialize, Serialize};
 
-use crate::contracts::InsuranceContract;
+use crate::contracts::{InsuranceContract, Provider};
 use crate::ledger::{Entry, Ledger};
 use crate::measure::plus_days;
-use crate::own::Provider;
 use crate::recurrence::Flow;
 use crate::taxonomy::Category;
 
