@@ -88,13 +88,14 @@ fn dominant_category(entries: &[&Entry<'_>]) -> Category {
 }
 
 /// Changes above 2 % (and 50 cents) that hold for the next occurrence too, or are the latest one of
-/// a flow that was steady until then.
+/// a flow that was steady until then. An income breathes with hours and bonuses: it changes above 5 %.
 fn lasting_changes(entries: &[&Entry<'_>]) -> Vec<AmountChange> {
-    let differs = |from: i64, to: i64| change_permille(from, to) > 20 && (to - from).abs() >= 50;
     let mut changes = Vec::new();
     let Some(first) = entries.first() else {
         return changes;
     };
+    let floor = if first.cents() > 0 { 50 } else { 20 };
+    let differs = |from: i64, to: i64| change_permille(from, to) > floor && (to - from).abs() >= 50;
     let mut level = first.cents();
     let mut steady = 1;
     for (position, entry) in entries.iter().enumerate().skip(1) {
