@@ -88,17 +88,21 @@ fn dominant_category(entries: &[&Entry<'_>]) -> Category {
 }
 
 /// Changes above 2 % (and 50 cents) that hold for the next occurrence too, or are the latest one of
-/// a flow that was steady until then. An income breathes with hours and bonuses: it changes above 5 %.
+/// a flow that was steady until then. An income that was not steady yet breathes with hours and bonuses: it
+/// changes above 5 %.
 fn lasting_changes(entries: &[&Entry<'_>]) -> Vec<AmountChange> {
     let mut changes = Vec::new();
     let Some(first) = entries.first() else {
         return changes;
     };
-    let floor = if first.cents() > 0 { 50 } else { 20 };
-    let differs = |from: i64, to: i64| change_permille(from, to) > floor && (to - from).abs() >= 50;
+    let is_income = first.cents() > 0;
     let mut level = first.cents();
     let mut steady = 1;
     for (position, entry) in entries.iter().enumerate().skip(1) {
+        let was_steady = steady >= 3;
+        let floor = if is_income && !was_steady { 50 } else { 20 };
+        let differs =
+            |from: i64, to: i64| change_permille(from, to) > floor && (to - from).abs() >= 50;
         if !differs(level, entry.cents()) {
             steady += 1;
             continue;
@@ -106,7 +110,7 @@ fn lasting_changes(entries: &[&Entry<'_>]) -> Vec<AmountChange> {
         let next = entries.get(position + 1);
         let holds = match next {
             Some(next) => !differs(entry.cents(), next.cents()),
-            None => steady >= 3,
+            None => was_steady,
         };
         if holds {
             changes.push(AmountChange {
