@@ -1,4 +1,5 @@
-//! Reads a persona file (JSON) or a CSV of `date,label,amount` and prints the whole analysis as a page.
+//! Reads a persona file (JSON), a CFONB-120 statement or a CSV of `date,label,amount` and prints the whole
+//! analysis as a page.
 //!
 //! `cargo run -p passerelle-knowledge --example explain -- FILE`
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -15,7 +16,9 @@ use passerelle_knowledge::analyse;
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else {
-        eprintln!("usage: explain FILE   (a persona file, or a CSV of date,label,amount)");
+        eprintln!(
+            "usage: explain FILE   (a persona file, a CFONB-120 statement, or a CSV of date,label,amount)"
+        );
         return ExitCode::FAILURE;
     };
     let file = Path::new(&path);

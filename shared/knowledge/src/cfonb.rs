@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use passerelle_domain::money::Currency;
+use passerelle_domain::ids::TransactionId;
+use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::private::Private;
+use passerelle_domain::transaction::{Counterparty, Transaction};
 
 /// One statement: an account from an opening to a closing balance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,28 @@ impl Movement {
             }
         }
         Private::new(parts.join(" "))
+    }
+
+    /// The movement as knowledge reads it, under an id of the caller's.
+    #[must_use]
+    pub fn to_transaction(&self, id: TransactionId, currency: Currency) -> Transaction {
+        let detail = |code: &str| self.details.get(code).cloned();
+        Transaction {
+            id,
+            entry_reference: None,
+            booking_date: self.booked_on,
+            value_date: Some(self.value_date),
+            transaction_date: None,
+            amount: Amount::new(self.minor, currency),
+            label: self.full_label(),
+            counterparty: Counterparty::default(),
+            creditor_id: self.creditor_id().map(str::to_owned),
+            mandate_id: detail("RUM"),
+            end_to_end_id: detail("RCN"),
+            bank_transaction_code: Some(self.operation_code.clone()),
+            balance_after: None,
+            sensitive: false,
+        }
     }
 
     /// The SEPA creditor identifier, where the bank gives one.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use passerelle_domain::Date;
 use passerelle_knowledge::cfonb::{self, CfonbProblem, InvalidCfonb};
+use passerelle_knowledge::{Operation, analyse, enrich};
 use proptest::prelude::*;
+
+use crate::persona;
 
 fn fixture(name: &str) -> Option<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -44,6 +47,28 @@ fn statements_are_read_to_the_cent() {
     );
     let second = &statements[1];
     assert_eq!(second.movements[0].minor, 9_749);
+}
+
+/// A statement is a history like any other: codes, creditors and texts of its records are read.
+#[test]
+fn a_statement_is_read_as_a_history() {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cfonb120/example.txt");
+    if fixture("example.txt").is_none() {
+        return;
+    }
+    let history = persona::read(&path).unwrap();
+    assert_eq!(history.as_of, Date::constant(2019, 5, 17));
+    let lines: Vec<_> = history.accounts.iter().flat_map(|it| &it.lines).collect();
+    let debit = enrich(lines[0]);
+    assert_eq!(debit.operation, Operation::DirectDebit);
+    assert_eq!(debit.merchant.as_deref(), Some("SFR"));
+    let moved: i64 = lines.iter().map(|line| line.amount.minor).sum();
+    assert_eq!(
+        analyse(&history).coverage.lines,
+        i64::try_from(lines.len()).unwrap()
+    );
+    assert_ne!(moved, 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Persona files and simple CSV files as histories, for tests and the `explain` example.
+//! Persona files, CFONB-120 statements and simple CSV files as histories, for tests and the `explain` example.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -8,10 +9,11 @@ use passerelle_domain::ids::{AccountId, TransactionId};
 use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::private::Private;
 use passerelle_domain::transaction::{Counterparty, Transaction};
-use passerelle_knowledge::{AccountHistory, History};
+use passerelle_knowledge::{AccountHistory, History, cfonb};
 use serde_json::Value;
 
-/// Reads a history from a persona file (`.json`) or from lines of `date,label,amount`.
+/// Reads a history from a persona file (`.json`), a CFONB-120 file (its first record is an opening balance) or
+/// lines of `date,label,amount`.
 pub fn read(path: &Path) -> Result<History, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     if path
@@ -19,9 +21,45 @@ pub fn read(path: &Path) -> Result<History, String> {
         .is_some_and(|extension| extension == "json")
     {
         from_persona(&text)
+    } else if text.starts_with("01") {
+        from_cfonb(&text)
     } else {
         from_csv(&text)
     }
+}
+
+/// One account per account number, whatever statements it is spread over.
+fn from_cfonb(text: &str) -> Result<History, String> {
+    let statements = cfonb::read(text).map_err(|error| error.to_string())?;
+    let mut accounts: BTreeMap<String, AccountHistory> = BTreeMap::new();
+    let mut as_of = Date::MIN;
+    for statement in &statements {
+        let number = accounts.len();
+        as_of = as_of.max(statement.closing.0);
+        let account = accounts
+            .entry(statement.account.expose().to_owned())
+            .or_insert_with(|| AccountHistory {
+                account: AccountId::from_entropy(entropy(number, 0)),
+                kind: AccountKind::Payment,
+                balance: None,
+                lines: Vec::new(),
+            });
+        account.balance = Some(Balance {
+            amount: Amount::new(statement.closing.1, statement.currency),
+            balance_type: BalanceType::ClosingBooked,
+            reference_date: Some(statement.closing.0),
+            credit_limit_included: false,
+        });
+        for movement in &statement.movements {
+            let id = TransactionId::from_entropy(entropy(number, account.lines.len() + 1));
+            let line = movement.to_transaction(id, statement.currency);
+            account.lines.push(line);
+        }
+    }
+    Ok(History {
+        accounts: accounts.into_values().collect(),
+        as_of,
+    })
 }
 
 fn from_persona(text: &str) -> Result<History, String> {
