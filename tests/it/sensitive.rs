@@ -8,6 +8,7 @@ use passerelle_local::Options;
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
+use crate::self_care::{enter, link};
 use crate::world::{Api, World, connect};
 
 /// Stands in every protected line and in nothing else.
@@ -81,6 +82,32 @@ async fn every_answer(api: &Api, connection: &str) -> Vec<(String, String)> {
     answers
 }
 
+/// Everything the person reads about themselves, and every file they take along.
+async fn every_page_of_self_care(api: &Api, connection: &str) -> Vec<(String, String)> {
+    let (mut person, overview) = enter(&link(api, "customer-1").await).await;
+    let places = [
+        format!("connections/{connection}"),
+        format!("connections/{connection}/lines"),
+        "learned".to_owned(),
+        "access-log".to_owned(),
+        "downloads".to_owned(),
+        "downloads/data.json".to_owned(),
+        "downloads/transactions.csv".to_owned(),
+        "downloads/accounts.csv".to_owned(),
+        "downloads/receipts.jsonl".to_owned(),
+    ];
+    let mut pages = Vec::new();
+    for place in places {
+        let there = overview.url.join(&format!("/self-care/{place}")).unwrap();
+        let answer = person.download(&there).await;
+        assert_eq!(answer.status(), 200, "{place}");
+        pages.push((place, answer.text().await.unwrap()));
+    }
+    let lines = &pages[1].1;
+    assert!(lines.contains("Protected payment"), "{lines}");
+    pages
+}
+
 fn assert_unmarked(place: &str, text: &str) {
     assert!(
         !text.to_uppercase().contains(MARK),
@@ -108,6 +135,9 @@ async fn a_protected_line_is_in_no_answer_and_in_nothing_that_is_stored_even_ope
     let answers = every_answer(&api, &connection).await;
     for (path, text) in &answers {
         assert_unmarked(path, text);
+    }
+    for (path, text) in every_page_of_self_care(&api, &connection).await {
+        assert_unmarked(&path, &text);
     }
     // The protected lines are there: their amounts count, their words do not.
     let lines = api
