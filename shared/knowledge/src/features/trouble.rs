@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_domain::account::AccountKind;
+use passerelle_domain::account::{AccountKind, Balance};
 
 use super::window::{Window, heaviest, put};
 use super::{EVIDENCE_LIMIT, Feature, Measured};
@@ -55,25 +55,26 @@ impl<'a> Window<'a, '_, '_> {
         if let Some(lowest) = balances.lowest() {
             put(values, Feature::LowestBalance, lowest, deepest);
         }
-        let available: i64 = ledger
-            .accounts
-            .iter()
+        self.reserve(values);
+        self.liquidity(values, &balances);
+    }
+
+    /// How many days of spending the balances cover. A balance with a credit limit in it tells nothing of
+    /// what somebody owns.
+    fn reserve(&self, values: &mut BTreeMap<Feature, Measured>) {
+        let accounts = self.sources.ledger.accounts.iter();
+        let owned: Vec<Balance> = accounts
             .filter(|account| matches!(account.kind, AccountKind::Payment | AccountKind::Savings))
             .filter_map(|account| account.balance)
-            .map(|balance| balance.amount.minor)
-            .sum();
-        let spending = values
-            .get(&Feature::SpendingMonthly)
-            .map_or(0, |spent| spent.value);
-        if spending > 0 {
-            put(
-                values,
-                Feature::ReserveDays,
-                scaled(available.max(0), 30, spending),
-                Vec::new(),
-            );
+            .collect();
+        let Some(spent) = values.get(&Feature::SpendingMonthly).cloned() else {
+            return;
+        };
+        if spent.value > 0 && owned.iter().all(|balance| !balance.credit_limit_included) {
+            let available: i64 = owned.iter().map(|balance| balance.amount.minor).sum();
+            let days = scaled(available.max(0), 30, spent.value);
+            put(values, Feature::ReserveDays, days, spent.evidence);
         }
-        self.liquidity(values, &balances);
     }
 
     /// The lowest sum in the five days before each payday.
