@@ -268,6 +268,11 @@ impl Analysis {
         self.scores.retain(|score| score.available_to_selling);
         self.recurrences
             .retain(|flow| !flow.category.is_protective_only());
+        for profile in &mut self.profile {
+            profile
+                .loans
+                .retain(|loan| !loan.category.is_protective_only());
+        }
         self.life_moments.retain(|moment| !moment.protective_only);
         for window in &mut self.features {
             window

@@ -177,7 +177,12 @@ impl Category {
     pub fn is_protective_only(self) -> bool {
         matches!(
             self,
-            Self::LeisureGambling | Self::BankIncidentFee | Self::BankOverdraftInterest
+            Self::LeisureGambling
+                | Self::BankIncidentFee
+                | Self::BankOverdraftInterest
+                | Self::LoanRevolving
+                | Self::LoanBnpl
+                | Self::TaxFine
         )
     }
 

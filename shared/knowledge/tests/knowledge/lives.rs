@@ -550,6 +550,12 @@ fn a_purpose_that_sells_sees_nothing_of_difficulty_or_gambling() {
             "COMMISSION D INTERVENTION",
         )
         .monthly("2025-09-03", "2026-06-30", -5_000, "CB WINAMAX FR")
+        .monthly(
+            "2025-09-09",
+            "2026-06-30",
+            -4_500,
+            "PRLV SEPA CREDIT RENOUVELABLE COFIDIS",
+        )
         .once("2026-06-08", -6_000, "PRLV SEPA EDF")
         .once("2026-06-10", 6_000, "REJET PRLV SEPA EDF");
     let everything = BTreeSet::from([
@@ -566,6 +572,7 @@ fn a_purpose_that_sells_sees_nothing_of_difficulty_or_gambling() {
     };
     let whole = life.analysis();
     assert!(whole.features[0].value(Feature::GamblingShare).unwrap() > 0);
+    assert_eq!(whole.profile.as_ref().unwrap().loans.len(), 1);
     let nothing = whole.clone().visible_to(&PurposeTerms::default());
     assert!(nothing.features.is_empty() && nothing.scores.is_empty());
     assert!(nothing.recurrences.is_empty() && nothing.relations.is_empty());
@@ -580,6 +587,8 @@ fn a_purpose_that_sells_sees_nothing_of_difficulty_or_gambling() {
         "resilience",
         "rejected",
         "winamax",
+        "revolving",
+        "short-credits",
     ] {
         assert!(!text.to_lowercase().contains(hidden), "{hidden} is visible");
     }
