@@ -11,8 +11,9 @@ use passerelle_banks::{
     AispCertificates, BankError, BankSettings, Banks, Connector, Onboarded, OpenToken,
 };
 use passerelle_domain::call_budget::{PsuPresence, SpentAccess};
+use passerelle_domain::ids::AccountId;
 use passerelle_domain::money::{Amount, Currency};
-use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::reconciliation::{FetchedWindow, reconcile};
 
 use crate::sandbox::{OPENED_AT, access, correlation};
 
@@ -287,4 +288,40 @@ async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
     assert!(matches!(&error, BankError::Unreachable(cause) if cause.is_timeout()));
     assert!(error.is_retryable());
     assert_eq!(taken.lock().unwrap().len(), 1);
+}
+
+/// A day that stands in the text alone is no booking day: the movement waits for the bank to date it, and is
+/// then one movement.
+#[tokio::test]
+async fn q22_a_movement_without_any_date_is_held_back_until_it_is_dated() {
+    let served = |dated: &str| {
+        format!(
+            r#"{{"transactions":{{"booked":[{LINE},{{{dated}
+            "transactionAmount":{{"amount":"-7.50","currency":"EUR"}},
+            "remittanceInformationUnstructured":"KORT 12.11.2026 OSLO"}}]}}}}"#
+        )
+    };
+    let account = AccountId::from_entropy([3; 16]);
+    let (_, undated) = movements(&[(200, &served(""))]).await;
+    let first = reconcile(&account, &[], undated.unwrap());
+    assert_eq!((first.upserts.len(), first.undated), (1, 1));
+    let (_, dated) = movements(&[(200, &served(r#""bookingDate":"2026-11-13","#))]).await;
+    let second = reconcile(&account, &first.seen, dated.unwrap());
+    assert_eq!((second.upserts.len(), second.undated), (1, 0));
+    assert_eq!(second.upserts[0].amount, Amount::eur(-750));
+    assert!(second.vanished.is_empty());
+}
+
+/// A shop's currency that nobody says the bill of stays what it is: another currency than the account's, never
+/// an amount in euros.
+#[tokio::test]
+async fn q12_a_charge_without_its_bill_stays_in_its_own_currency() {
+    let served = r#"{"transactions":{"booked":[{"bookingDate":"2026-11-20",
+        "transactionAmount":{"amount":"-120.00","currency":"SEK"},
+        "remittanceInformationUnstructured":"ICA STOCKHOLM"}]}}"#;
+    let (_, read) = movements(&[(200, served)]).await;
+    let account = AccountId::from_entropy([3; 16]);
+    let merged = reconcile(&account, &[], read.unwrap());
+    assert_eq!(merged.upserts[0].amount.currency.as_str(), "SEK");
+    assert_eq!(merged.upserts[0].amount.to_decimal(), "-120.00");
 }

@@ -218,3 +218,42 @@ async fn refusals() {
         }
     }
 }
+
+/// What the aggregator read, by its own documents: a movement it took back is none.
+#[tokio::test]
+async fn powens() {
+    let answers = [
+        (200, include_str!("../fixtures/powens_connections.json")),
+        (200, include_str!("../fixtures/powens_accounts.json")),
+        (200, include_str!("../fixtures/powens_transactions.json")),
+    ];
+    let (script, connector) = Script::play_at("sandbox-bank-powens", &answers).await;
+    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
+    let access = access(&token, &unattended, &correlation);
+    let account = connector.accounts(&access).await.unwrap().remove(0);
+    assert_eq!(account.kind, AccountKind::Payment);
+    assert!(matches!(
+        &account.identification,
+        AccountIdentification::Iban(iban) if iban.expose() == "FR7630004133112916078289675"
+    ));
+    let balance = best_balance(&account.balances).unwrap();
+    assert_eq!(balance.amount, Amount::eur(10_000));
+    let window = connector
+        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .await
+        .unwrap();
+    let mut told: Vec<_> = window
+        .lines
+        .iter()
+        .map(|line| (line.status, line.amount.minor, line.label.expose()))
+        .collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            (BookingStatus::Booked, -1_890, "PRLV SEPA MUTUELLE EXEMPLE"),
+            (BookingStatus::Booked, 120_000, "VIR SALAIRE NOVEMBRE"),
+            (BookingStatus::Pending, -990, "CARTE 21/11"),
+        ]
+    );
+}
