@@ -184,6 +184,7 @@ fn moment(words: Words<'static>, moment: &LifeMoment) -> String {
         MomentKind::Moving => "learned.moment.moving",
         MomentKind::VehicleChange => "learned.moment.vehicle-change",
         MomentKind::LoanEnd => "learned.moment.loan-end",
+        MomentKind::ContractEnd => "learned.moment.contract-end",
         MomentKind::ContractAnniversary => "learned.moment.contract-anniversary",
         MomentKind::NewInsuranceContract => "learned.moment.new-insurance-contract",
         MomentKind::IncomeChange => "learned.moment.income-change",

@@ -9,7 +9,7 @@ use crate::contracts::{InsuranceContract, is_cover};
 use crate::label::Words;
 use crate::ledger::Entry;
 use crate::measure::plus_days;
-use crate::recurrence::{Flow, FlowKind, FlowState, Rhythm};
+use crate::recurrence::{Flow, FlowKind, FlowState, Recurrence, Rhythm, payee_key};
 use crate::taxonomy::Category;
 
 impl Story<'_, '_> {
@@ -41,21 +41,43 @@ impl Story<'_, '_> {
             })
     }
 
-    /// On the first day on which a loan's next instalment is certainly missing.
-    pub(super) fn loan_ends(&self) -> impl Iterator<Item = LifeMoment> {
+    /// On the first day on which the next instalment of a loan, or the next premium of a contract, is
+    /// certainly missing.
+    pub(super) fn ends(&self) -> impl Iterator<Item = LifeMoment> {
         self.flows.iter().filter_map(|flow| {
             let recurrence = &flow.recurrence;
             let FlowState::Ended { missed_on } = recurrence.state else {
                 return None;
             };
-            let is_loan = recurrence.kind == FlowKind::Loan
-                && recurrence.category != Category::LoanBnpl
-                && recurrence.evidence.len() >= 3;
+            let kind = what_ends(recurrence)?;
             let known_on = plus_days(missed_on, recurrence.rhythm.tolerance() + 1);
-            is_loan.then(|| {
-                let evidence = recurrence.evidence.last().cloned().into_iter().collect();
-                LifeMoment::new(MomentKind::LoanEnd, known_on, 65, evidence)
+            if self.is_paid_between(flow, known_on) {
+                return None;
+            }
+            let evidence = recurrence.evidence.last().cloned().into_iter().collect();
+            let moment = LifeMoment::new(kind, known_on, 65, evidence);
+            Some(match kind {
+                MomentKind::ContractEnd => moment.with(recurrence.merchant.clone()),
+                _ => moment,
             })
+        })
+    }
+
+    /// Whether the payee of a flow was paid about as much after its last line, though otherwise than the flow
+    /// has it: what goes on has not ended. Another loan of the same lender goes on with another amount.
+    fn is_paid_between(&self, flow: &Flow, until: Date) -> bool {
+        let last = flow.entries.last();
+        let Some(last) = last.and_then(|index| self.ledger.entries.get(*index)) else {
+            return false;
+        };
+        let (payee, paid) = (payee_key(last), last.date());
+        self.lines().any(|entry| {
+            let difference = (entry.cents() - last.cents()).abs();
+            entry.cents() < 0
+                && difference.saturating_mul(4) <= last.cents().abs()
+                && entry.date() > paid
+                && entry.date() <= until
+                && payee_key(entry) == payee
         })
     }
 
@@ -134,6 +156,21 @@ impl Story<'_, '_> {
             .filter(|change| notice_of(change.on) <= ran_until)
             .map(|change| (change.on, change.evidence.clone()))
             .collect()
+    }
+}
+
+/// What the end of a regular flow is the end of: a purchase paid in parts ends by itself, and of health
+/// cover nothing more is told than that it is held.
+fn what_ends(flow: &Recurrence) -> Option<MomentKind> {
+    const LOAN_PAYMENTS: usize = 3;
+    let is_cover = flow.kind == FlowKind::Insurance && !flow.is_income();
+    match flow.category {
+        Category::LoanBnpl | Category::InsuranceHealth | Category::InsuranceTravel => None,
+        _ if flow.kind == FlowKind::Loan && flow.evidence.len() >= LOAN_PAYMENTS => {
+            Some(MomentKind::LoanEnd)
+        }
+        _ if is_cover && flow.evidence.len() >= LOAN_PAYMENTS => Some(MomentKind::ContractEnd),
+        _ => None,
     }
 }
 

@@ -33,6 +33,8 @@ pub enum MomentKind {
     VehicleChange,
     /// Instalments of a loan or lease stopped.
     LoanEnd,
+    /// Premiums of an insurance contract stopped.
+    ContractEnd,
     /// The yearly date of an insurance contract comes near.
     ContractAnniversary,
     /// A premium for a cover or to an insurer not paid before.
@@ -52,7 +54,7 @@ impl MomentKind {
         match self {
             Self::HomePurchase => 180,
             Self::IncomeChange => 120,
-            Self::Moving | Self::NewInsuranceContract | Self::LoanEnd => 90,
+            Self::Moving | Self::NewInsuranceContract | Self::LoanEnd | Self::ContractEnd => 90,
             Self::VehicleChange | Self::ContractAnniversary => 60,
             Self::NewChild | Self::Retirement => 180,
         }
@@ -153,7 +155,7 @@ pub(crate) fn find(
     moments.extend(story.every(HOMES_APART, |since| story.home_purchase(since)));
     moments.extend(story.every(MOVES_APART, |since| story.moving(since)));
     moments.extend(story.every(VEHICLES_APART, |since| story.vehicle_change(since)));
-    moments.extend(story.loan_ends());
+    moments.extend(story.ends());
     moments.extend(story.new_insurance());
     moments.extend(story.income_changes());
     moments.extend(story.anniversaries(contracts));

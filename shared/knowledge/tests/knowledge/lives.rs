@@ -219,6 +219,50 @@ fn a_loan_that_stops_is_known_once_its_instalment_is_certainly_missing() {
     assert_eq!(life.moments(), [at(MomentKind::LoanEnd, "2026-04-12")]);
 }
 
+/// Of two loans at one lender the one that stops is told, whatever the other does.
+#[test]
+fn a_loan_ends_while_another_of_the_same_lender_goes_on() {
+    let life = Life::ordinary()
+        .monthly("2025-09-05", "2026-03-05", -12_000, "PRLV SEPA COFIDIS")
+        .monthly("2025-09-15", "2026-06-15", -31_000, "PRLV SEPA COFIDIS");
+    let ends = life.moments();
+    assert_eq!(
+        ends.iter()
+            .filter(|(kind, _)| *kind == MomentKind::LoanEnd)
+            .count(),
+        1,
+        "{ends:?}"
+    );
+}
+
+#[test]
+fn a_contract_that_is_no_longer_paid_has_ended() {
+    let life = Life::ordinary().monthly(
+        "2025-07-08",
+        "2026-02-08",
+        -2_400,
+        "PRLV SEPA MAIF HABITATION",
+    );
+    let own = OwnInsurers::named(["MAIF"]);
+    let told = life.analysis().seen_by(&own).life_moments;
+    let end = told
+        .iter()
+        .find(|moment| moment.kind == MomentKind::ContractEnd)
+        .unwrap();
+    assert_eq!(
+        (end.insurer.as_deref(), end.provider),
+        (Some("MAIF"), Some(Provider::Own))
+    );
+    // Of health cover nothing more is told than that it is held.
+    let health = Life::ordinary().monthly(
+        "2025-07-08",
+        "2026-02-08",
+        -6_400,
+        "PRLV SEPA HARMONIE MUTUELLE",
+    );
+    assert_eq!(health.moments(), []);
+}
+
 #[test]
 fn a_fall_in_salary_is_seen_when_the_next_payment_confirms_it() {
     let life = Life::default()

@@ -26,6 +26,7 @@ enum Event {
     VehicleBought,
     VehicleLeased,
     LoanEnds,
+    ContractEnds,
     MotorInsuredElsewhere,
     YearlyPremium,
     PremiumRises,
@@ -36,13 +37,14 @@ enum Event {
     Pension,
 }
 
-const EVENTS: [Event; 14] = [
+const EVENTS: [Event; 15] = [
     Event::HomeBought,
     Event::Moved,
     Event::SuppliersChanged,
     Event::VehicleBought,
     Event::VehicleLeased,
     Event::LoanEnds,
+    Event::ContractEnds,
     Event::MotorInsuredElsewhere,
     Event::YearlyPremium,
     Event::PremiumRises,
@@ -100,6 +102,10 @@ impl Life {
         life.monthly(5, |date| {
             (date < loan).then_some((-21_000, "PRLV SEPA COFIDIS ECHEANCE"))
         });
+        let cover = on(|event| matches!(event, Event::ContractEnds)).unwrap_or(never);
+        life.monthly(19, |date| {
+            (date < cover).then_some((-1_790, "PRLV SEPA MAAF HABITATION"))
+        });
         let dearer = on(|event| matches!(event, Event::PremiumRises)).unwrap_or(never);
         life.monthly(8, |date| {
             let cents = if date >= dearer { -5_300 } else { -4_500 };
@@ -130,6 +136,7 @@ impl Life {
             Event::Pension => self.from(on, 95_000, "VIR CARSAT RETRAITE"),
             Event::SuppliersChanged
             | Event::LoanEnds
+            | Event::ContractEnds
             | Event::PremiumRises
             | Event::SalaryRises
             | Event::EmployerChanges
@@ -235,6 +242,7 @@ fn every_kind_of_event_is_told() {
         (Event::VehicleBought, MomentKind::VehicleChange),
         (Event::VehicleLeased, MomentKind::VehicleChange),
         (Event::LoanEnds, MomentKind::LoanEnd),
+        (Event::ContractEnds, MomentKind::ContractEnd),
         (
             Event::MotorInsuredElsewhere,
             MomentKind::NewInsuranceContract,
