@@ -268,7 +268,7 @@ impl Analysis {
         self.scores.retain(|score| score.available_to_selling);
         self.recurrences
             .retain(|flow| !flow.category.is_protective_only());
-        for profile in &mut self.profile {
+        if let Some(profile) = &mut self.profile {
             profile
                 .loans
                 .retain(|loan| !loan.category.is_protective_only());
