@@ -13,15 +13,13 @@ use crate::features::{self, FeatureWindow, Profile, Sources};
 use crate::history::History;
 use crate::income;
 use crate::ledger::Ledger;
+use crate::lexicon::rules_version;
 use crate::measure::{count, permille};
 use crate::moments::{self, LifeMoment, OptIns};
 use crate::recurrence::{Flow, FlowKind, Recurrence};
 use crate::relations::Relation;
 use crate::scorecard::{self, Outcome, Scorecard, Subject};
 use crate::taxonomy::{Category, TAXONOMY_VERSION};
-
-/// Version of the rules and dictionaries, served with every answer.
-pub const RULES_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What was seen, before anything is concluded from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +136,7 @@ pub fn analyse_with(history: &History, choices: &Choices) -> Analysis {
     Analysis {
         as_of: ledger.as_of,
         taxonomy_version: TAXONOMY_VERSION.to_owned(),
-        rules_version: RULES_VERSION.to_owned(),
+        rules_version: rules_version().to_owned(),
         cover_remarks: contracts::remarks(&ledger, &contracts),
         insurance_payments: contracts::payments(&ledger, &contracts),
         recurrences: flows.into_iter().map(|flow| flow.recurrence).collect(),

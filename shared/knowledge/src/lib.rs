@@ -26,12 +26,13 @@ mod table;
 pub mod taxonomy;
 pub mod wording;
 
-pub use analysis::{Analysis, Choices, Coverage, RULES_VERSION, analyse, analyse_with};
+pub use analysis::{Analysis, Choices, Coverage, analyse, analyse_with};
 pub use contracts::{CoverRemark, InsuranceContract, InsurancePayment, Provider};
 pub use corrections::Corrections;
 pub use enrichment::{CONFIDENCE_BAR, Enrichment, Stage, enrich};
 pub use features::{Feature, FeatureWindow, Measured, Profile};
 pub use history::{AccountHistory, History};
+pub use lexicon::rules_version;
 pub use moments::{LifeMoment, MomentKind, OptIns};
 pub use operation::Operation;
 pub use own::{OwnInsurers, insurer_named};

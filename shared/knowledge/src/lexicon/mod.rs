@@ -3,6 +3,7 @@
 
 mod lookup;
 mod reading;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 
 use crate::operation::Operation;
 use crate::taxonomy::Category;
+pub use version::rules_version;
 
 /// What a phrase of a data file tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A vehicle, the end of a loan, an insurance contract that is new or due.
 
+use std::collections::BTreeMap;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 use passerelle_domain::ids::TransactionId;
@@ -8,8 +10,8 @@ use super::{LifeMoment, MomentKind, Story};
 use crate::contracts::{InsuranceContract, is_cover};
 use crate::label::Words;
 use crate::ledger::Entry;
-use crate::measure::plus_days;
-use crate::recurrence::{Flow, FlowKind, FlowState, Recurrence, Rhythm, payee_key};
+use crate::measure::{days_between, plus_days};
+use crate::recurrence::{Flow, FlowKind, FlowState, Rhythm, payee_key};
 use crate::taxonomy::Category;
 
 impl Story<'_, '_> {
@@ -41,26 +43,72 @@ impl Story<'_, '_> {
             })
     }
 
-    /// On the first day on which the next instalment of a loan, or the next premium of a contract, is
-    /// certainly missing.
-    pub(super) fn ends(&self) -> impl Iterator<Item = LifeMoment> {
+    /// On the first day on which a loan's next instalment is certainly missing.
+    pub(super) fn loan_ends(&self) -> impl Iterator<Item = LifeMoment> {
         self.flows.iter().filter_map(|flow| {
             let recurrence = &flow.recurrence;
             let FlowState::Ended { missed_on } = recurrence.state else {
                 return None;
             };
-            let kind = what_ends(recurrence)?;
+            let is_loan = recurrence.kind == FlowKind::Loan
+                && recurrence.category != Category::LoanBnpl
+                && recurrence.evidence.len() >= 3;
             let known_on = plus_days(missed_on, recurrence.rhythm.tolerance() + 1);
-            if self.is_paid_between(flow, known_on) {
-                return None;
-            }
-            let evidence = recurrence.evidence.last().cloned().into_iter().collect();
-            let moment = LifeMoment::new(kind, known_on, 65, evidence);
-            Some(match kind {
-                MomentKind::ContractEnd => moment.with(recurrence.merchant.clone()),
-                _ => moment,
+            (is_loan && !self.is_paid_between(flow, known_on)).then(|| {
+                let evidence = recurrence.evidence.last().cloned().into_iter().collect();
+                LifeMoment::new(MomentKind::LoanEnd, known_on, 65, evidence)
             })
         })
+    }
+
+    /// When no premium came within a month and a half of the third monthly one. Told from the premiums as
+    /// they came: of two contracts of one insurer and line, none is told. Of health cover nothing more is
+    /// told than that it is held.
+    pub(super) fn contract_ends(&self) -> Vec<LifeMoment> {
+        let mut by_insurer: BTreeMap<String, Vec<&Entry<'_>>> = BTreeMap::new();
+        for entry in &self.ledger.entries {
+            if entry.cents() < 0 && ends_in_silence(entry.category()) {
+                by_insurer.entry(payee_key(entry)).or_default().push(entry);
+            }
+        }
+        by_insurer
+            .values()
+            .flat_map(|premiums| self.silences(premiums))
+            .collect()
+    }
+
+    /// Where the premiums of one insurer stop, line by line.
+    fn silences(&self, premiums: &[&Entry<'_>]) -> Vec<LifeMoment> {
+        let of_one =
+            |one: &Entry<'_>, other: &Entry<'_>| may_be_one(one.category(), other.category());
+        let mut moments = Vec::new();
+        for (position, last) in premiums.iter().enumerate() {
+            let before = premiums.iter().take(position).rev();
+            let mut dates = before
+                .filter(|entry| of_one(entry, last))
+                .map(|entry| entry.date());
+            let monthly = [dates.next(), dates.next()]
+                .into_iter()
+                .try_fold(last.date(), |later, date| {
+                    let gap = days_between(date?, later);
+                    (MONTH_AT_LEAST..=MONTH_AT_MOST)
+                        .contains(&gap)
+                        .then_some(date?)
+                })
+                .is_some();
+            let known_on = plus_days(last.date(), MONTH_AT_MOST + 1);
+            let goes_on = premiums
+                .iter()
+                .skip(position + 1)
+                .take_while(|entry| entry.date() < known_on)
+                .any(|entry| of_one(entry, last));
+            if monthly && !goes_on && known_on <= self.ledger.as_of {
+                let kind = MomentKind::ContractEnd;
+                let moment = LifeMoment::new(kind, known_on, 65, vec![last.id()]);
+                moments.push(moment.with(last.enrichment.merchant.clone()));
+            }
+        }
+        moments
     }
 
     /// Whether the payee of a flow was paid about as much after its last line, though otherwise than the flow
@@ -159,19 +207,13 @@ impl Story<'_, '_> {
     }
 }
 
-/// What the end of a regular flow is the end of: a purchase paid in parts ends by itself, and of health
-/// cover nothing more is told than that it is held.
-fn what_ends(flow: &Recurrence) -> Option<MomentKind> {
-    const LOAN_PAYMENTS: usize = 3;
-    let is_cover = flow.kind == FlowKind::Insurance && !flow.is_income();
-    match flow.category {
-        Category::LoanBnpl | Category::InsuranceHealth | Category::InsuranceTravel => None,
-        _ if flow.kind == FlowKind::Loan && flow.evidence.len() >= LOAN_PAYMENTS => {
-            Some(MomentKind::LoanEnd)
-        }
-        _ if is_cover && flow.evidence.len() >= LOAN_PAYMENTS => Some(MomentKind::ContractEnd),
-        _ => None,
-    }
+/// Two monthly premiums are so many days apart: weekends, short months and a late bank included.
+const MONTH_AT_LEAST: i64 = 20;
+const MONTH_AT_MOST: i64 = 45;
+
+/// Whether a premium that no longer comes is all that tells the end of its contract.
+fn ends_in_silence(line: Category) -> bool {
+    is_cover(line) && !matches!(line, Category::InsuranceHealth | Category::InsuranceTravel)
 }
 
 /// When a contract that turned on a date should be spoken of before it turns again.

@@ -155,7 +155,8 @@ pub(crate) fn find(
     moments.extend(story.every(HOMES_APART, |since| story.home_purchase(since)));
     moments.extend(story.every(MOVES_APART, |since| story.moving(since)));
     moments.extend(story.every(VEHICLES_APART, |since| story.vehicle_change(since)));
-    moments.extend(story.ends());
+    moments.extend(story.loan_ends());
+    moments.extend(story.contract_ends());
     moments.extend(story.new_insurance());
     moments.extend(story.income_changes());
     moments.extend(story.anniversaries(contracts));

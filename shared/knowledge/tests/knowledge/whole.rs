@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use passerelle_domain::Date;
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::money::Amount;
-use passerelle_knowledge::{Analysis, Category, History, analyse};
+use passerelle_knowledge::{Analysis, Category, History, analyse, rules_version};
 
 use crate::{page, persona};
 
@@ -21,14 +21,16 @@ fn a_year_in_rennes() -> History {
     history
 }
 
+/// The version of the rules changes with every line of a dictionary; what it gives must not.
 fn is_as_stored(name: &str, now: &str) {
+    let now = &now.replace(rules_version(), "RULES");
     let path = folder().join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, now).unwrap();
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        stored == now,
+        stored == *now,
         "{name} is out of date: UPDATE_GOLDEN=1 cargo test -p passerelle-knowledge whole"
     );
 }
