@@ -15,12 +15,12 @@ const url = 'https://aisp.example/qseal.cer';
 const banks = {
   'sandbox-bank': {
     signed: ['digest', 'x-request-id'],
-    keyId: (keyId) => keyId.startsWith(`SN=${certificate.serialNumber.replace(/^0+/, '')},CA=`),
+    keyId: (keyId) => keyId.startsWith(`SN=${certificate.serialNumber.replace(/^(00)+/, '')},CA=`),
   },
   'sandbox-bank-explicit': {
     signed: ['(request-target)', 'date', 'digest', 'x-request-id'],
     digest: '512',
-    keyId: (keyId) => keyId.startsWith(`SN=${certificate.serialNumber.replace(/^0+/, '')},CA=`),
+    keyId: (keyId) => keyId.startsWith(`SN=${certificate.serialNumber.replace(/^(00)+/, '')},CA=`),
   },
   'sandbox-bank-stet': {
     signed: ['host', 'date', 'x-request-id'],
