@@ -50,7 +50,7 @@ pub fn insurer_named(text: &str) -> Option<&'static str> {
 }
 
 impl Analysis {
-    /// The same as one client sees it: every contract, and every new one, its own or a competitor's.
+    /// The same as one client sees it: every contract, and every new or ended one, its own or a competitor's.
     #[must_use]
     pub fn seen_by(mut self, own: &OwnInsurers) -> Self {
         for contract in &mut self.contracts {

@@ -81,7 +81,7 @@ pub struct LifeMoment {
     pub expires: Date,
     /// How sure it is, in percent.
     pub confidence: u8,
-    /// The insurer of a new contract, where known.
+    /// The insurer of a new or ended contract, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insurer: Option<String>,
     /// Whose contract it is to who reads; absent where the insurer or the reader has no name.
