@@ -7,9 +7,10 @@ use passerelle_banks::{Access, AttemptSecrets, BankConsent, BankError, OpenToken
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::FailureReason;
 use passerelle_domain::call_budget::{CallRule, PsuPresence};
+use passerelle_domain::call_context::CallContext;
 use passerelle_domain::consent::{Consent, ConsentEvent, ConsentState};
 use passerelle_domain::ids::InstitutionId;
-use passerelle_runtime::{Correlation, Problem, Work};
+use passerelle_runtime::{Problem, Work};
 use url::Url;
 
 use crate::visit::Visit;
@@ -72,7 +73,7 @@ impl BankCallback {
                 let secrets = AttemptSecrets::from_bytes(&claimed.secrets).map_err(bank_refused)?;
                 let (code, issuer) = (answer.code.as_ref(), answer.issuer.as_deref());
                 connector
-                    .exchange_code(&secrets, code, issuer, &visit.correlation.0, now)
+                    .exchange_code(&secrets, code, issuer, &visit.context, now)
                     .await
             }
             None => Err(BankError::DamagedSecrets),
@@ -102,12 +103,11 @@ impl BankCallback {
         visit: &Visit,
     ) -> Result<Option<Url>, Problem> {
         let now = self.clock.now();
-        let correlation = &visit.correlation;
-        let settled = match self.bank_consent(&exchanged, correlation).await {
+        let context = &visit.context;
+        let settled = match self.bank_consent(&exchanged, context).await {
             Ok(BankConsent::NotAsked) => return self.second_step(&exchanged, state, visit).await,
             Ok(BankConsent::Valid { valid_until }) => {
-                self.complete(&exchanged, state, valid_until, correlation)
-                    .await
+                self.complete(&exchanged, state, valid_until, context).await
             }
             // The journey page offers to ask again.
             Ok(BankConsent::Pending) => Ok(()),
@@ -130,7 +130,7 @@ impl BankCallback {
     async fn bank_consent(
         &self,
         exchanged: &ExchangedAttempt,
-        correlation: &Correlation,
+        context: &CallContext,
     ) -> Result<BankConsent, BankError> {
         let token = OpenToken::from_bytes(&exchanged.token)?;
         let institution = &exchanged.authorisation.institution;
@@ -140,7 +140,7 @@ impl BankCallback {
         let access = Access {
             token: &token,
             presence: &presence,
-            correlation: &correlation.0,
+            context,
         };
         connector.consent_status(&access).await
     }
@@ -150,7 +150,7 @@ impl BankCallback {
         exchanged: &ExchangedAttempt,
         state: &Digest,
         bank_valid_until: Timestamp,
-        correlation: &Correlation,
+        context: &CallContext,
     ) -> Result<(), Problem> {
         let now = self.clock.now();
         let attempt = &exchanged.authorisation;
@@ -183,7 +183,7 @@ impl BankCallback {
         let work = Work {
             client: attempt.client.clone(),
             connection: attempt.connection.clone(),
-            correlation: correlation.0.clone(),
+            correlation: context.correlation.clone(),
         };
         // The first sync is owed by what was just written; the message only makes it fast.
         if let Err(error) = self

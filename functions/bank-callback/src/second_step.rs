@@ -90,7 +90,7 @@ impl BankCallback {
             redirect_uri,
             psu: exchanged.psu.clone(),
             valid_until: bank.institution.end_to_ask(stored.consent.duration, now),
-            correlation: visit.correlation.0.clone(),
+            context: visit.context.clone(),
             now,
         }))
     }

@@ -6,7 +6,8 @@ use passerelle_aws::farewells::{DueFarewell, Said};
 use passerelle_aws::{Error, Store};
 use passerelle_banks::{Access, BankError, Connector, OpenToken};
 use passerelle_domain::call_budget::{PsuPresence, SpentAccess};
-use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::Correlation;
 
 use crate::Expiry;
@@ -28,11 +29,12 @@ impl Expiry {
     pub(crate) async fn say_farewells(
         &self,
         store: &Store,
+        deadline: Deadline,
         now: Timestamp,
     ) -> Result<usize, Error> {
         let farewells = store.take_farewells(now, PER_RUN).await?;
         for farewell in &farewells {
-            let said = self.say(store, farewell).await;
+            let said = self.say(store, farewell, deadline).await;
             tracing::info!(
                 tenant = %farewell.client,
                 connection = %farewell.connection,
@@ -45,8 +47,8 @@ impl Expiry {
         Ok(farewells.len())
     }
 
-    async fn say(&self, store: &Store, farewell: &DueFarewell) -> Said {
-        match self.tell_bank(store, farewell).await {
+    async fn say(&self, store: &Store, farewell: &DueFarewell, deadline: Deadline) -> Said {
+        match self.tell_bank(store, farewell, deadline).await {
             Ok(()) => Said::Told,
             Err(FarewellError::Bank(error)) if error.is_retryable() => {
                 tracing::warn!(%error, bank = %farewell.institution, "the bank could not be told");
@@ -66,20 +68,28 @@ impl Expiry {
         }
     }
 
-    async fn tell_bank(&self, store: &Store, farewell: &DueFarewell) -> Result<(), FarewellError> {
+    async fn tell_bank(
+        &self,
+        store: &Store,
+        farewell: &DueFarewell,
+        deadline: Deadline,
+    ) -> Result<(), FarewellError> {
         let token = OpenToken::from_bytes(&farewell.token)?;
         let connector = self.banks.connector_of(&farewell.institution, &token)?;
-        let Correlation(correlation) = Correlation::fresh();
-        let told = self.end(&*connector, &token, &correlation).await;
+        let context = CallContext {
+            correlation: Correlation::fresh().0,
+            deadline,
+        };
+        let told = self.end(&*connector, &token, &context).await;
         match told {
             Err(error) if error.wants_refresh() => {
                 let now = self.clock.now();
-                let renewed = connector.refresh_token(&token, &correlation, now).await?;
+                let renewed = connector.refresh_token(&token, &context, now).await?;
                 // Kept before it is used: should the bank not answer now, the old one is spent.
                 store
                     .keep_farewell_token(farewell, &renewed.to_bytes(), now)
                     .await?;
-                Ok(self.end(&*connector, &renewed, &correlation).await?)
+                Ok(self.end(&*connector, &renewed, &context).await?)
             }
             told => Ok(told?),
         }
@@ -89,7 +99,7 @@ impl Expiry {
         &self,
         connector: &dyn Connector,
         token: &OpenToken,
-        correlation: &CorrelationId,
+        context: &CallContext,
     ) -> Result<(), BankError> {
         // Nothing is read, so no access is spent: the law counts reads (RTS art. 36(5)).
         let presence = PsuPresence::Unattended(SpentAccess {
@@ -98,7 +108,7 @@ impl Expiry {
         let access = Access {
             token,
             presence: &presence,
-            correlation,
+            context,
         };
         connector.end_consent(&access).await
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use passerelle_aws::{Clients, Keys, ReceiptBook, Store, Table};
 use passerelle_banks::{AispCertificates, BankSettings, Banks};
+use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::{Clock, Environment, Function, StartError, WorkError};
 
 #[derive(Debug)]
@@ -49,9 +50,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
         clock: environment.clock(),
     });
-    Ok(Function::new("consent-expiry").tick(move |_| {
+    Ok(Function::new("consent-expiry").tick(move |_, deadline| {
         let expiry = Arc::clone(&expiry);
-        async move { expiry.run().await }
+        async move { expiry.run(deadline).await }
     }))
 }
 
@@ -72,12 +73,12 @@ fn certificates(
 }
 
 impl Expiry {
-    async fn run(&self) -> Result<(), WorkError> {
+    async fn run(&self, deadline: Deadline) -> Result<(), WorkError> {
         let now = self.clock.now();
         let store = self.store.metered();
         let handled = self.handle_what_is_due(&store, now).await?;
         // After the ends, so that a bank is told in the run that ended its consent.
-        let farewells = self.say_farewells(&store, now).await?;
+        let farewells = self.say_farewells(&store, deadline, now).await?;
         let usage = store.meter().usage();
         tracing::info!(
             due = handled.due,

@@ -46,7 +46,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         refreshes_per_day: environment.parsed("REFRESHES_PER_DAY")?,
         clock: environment.clock(),
     });
-    Ok(Function::new("refresh").tick(move |_| {
+    Ok(Function::new("refresh").tick(move |_, _| {
         let refresh = Arc::clone(&refresh);
         async move { refresh.run().await }
     }))

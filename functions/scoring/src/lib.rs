@@ -37,7 +37,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         .route("/v1/scores", post(on_request::compute))
         .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
         .with_state(Arc::clone(&scoring));
-    Ok(Function::new("scoring").http(router).queue(move |work| {
+    Ok(Function::new("scoring").http(router).queue(move |work, _| {
         let scoring = Arc::clone(&scoring);
         async move { scoring.after_sync(work).await }
     }))

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use passerelle_aws::circuits::turn_after;
 use passerelle_aws::claims::Claim;
 use passerelle_aws::{Error, Store};
+use passerelle_banks::BankError;
 use passerelle_domain::circuit::Admission;
 
 use crate::{Sync, SyncError};
@@ -117,7 +118,8 @@ impl Sync {
             Err(SyncError::Bank(error)) if error.is_outage() => {
                 self.circuits.failed(bank, now).await.map(drop)
             }
-            Err(SyncError::Aws(_)) => Ok(()),
+            // Our own deadline says nothing about the bank.
+            Err(SyncError::Aws(_) | SyncError::Bank(BankError::OutOfTime)) => Ok(()),
             Ok(_) | Err(SyncError::Bank(_)) => self.circuits.answered(bank, now).await,
         };
         if let Err(error) = noted {

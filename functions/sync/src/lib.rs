@@ -17,6 +17,8 @@ use passerelle_aws::{Clients, Keys, Queue, Store, Table};
 use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, OpenToken};
 use passerelle_domain::Timestamp;
 use passerelle_domain::call_budget::PsuPresence;
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
 
 use crate::health::SLOT;
@@ -63,9 +65,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         circuits,
         clock: environment.clock(),
     });
-    Ok(Function::new("sync").queue(move |work| {
+    Ok(Function::new("sync").queue(move |work, deadline| {
         let sync = Arc::clone(&sync);
-        async move { sync.run(work).await }
+        async move { sync.run(work, deadline).await }
     }))
 }
 
@@ -95,7 +97,7 @@ enum SyncError {
 }
 
 impl Sync {
-    async fn run(&self, work: Work) -> Result<(), WorkError> {
+    async fn run(&self, work: Work, deadline: Deadline) -> Result<(), WorkError> {
         let store = self.store.metered();
         let now = self.clock.now();
         let claim = match store
@@ -112,7 +114,11 @@ impl Sync {
         if !self.may_call(&store, &claim, now).await? {
             return Ok(());
         }
-        let result = self.bring_up_to_date(&store, &claim, &work).await;
+        let context = CallContext {
+            correlation: work.correlation.clone(),
+            deadline,
+        };
+        let result = self.bring_up_to_date(&store, &claim, &work, &context).await;
         self.note_health(&claim, &result).await;
         let usage = store.meter().usage();
         tracing::info!(
@@ -135,6 +141,7 @@ impl Sync {
         store: &Store,
         claim: &Claim,
         work: &Work,
+        context: &CallContext,
     ) -> Result<&'static str, SyncError> {
         let now = self.clock.now();
         let loaded = store.load(claim, now).await?;
@@ -152,7 +159,7 @@ impl Sync {
                 .connector_of(&claim.connection.institution, &token)?,
             claim,
             loaded: &loaded,
-            correlation: &work.correlation,
+            context,
             clock: &self.clock,
         };
         let fetched = reading.read(token, &fingerprint_key).await?;

@@ -13,9 +13,9 @@ use passerelle_domain::account::{
     Account, AccountKind, FetchedAccount, FingerprintKey, Ineligible,
 };
 use passerelle_domain::call_budget::PsuPresence;
+use passerelle_domain::call_context::CallContext;
 use passerelle_domain::connection::{ConnectionStatus, ReauthenticationReason};
 use passerelle_domain::deferred_card;
-use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_runtime::Clock;
 
@@ -31,7 +31,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) claim: &'a Claim,
     pub(crate) loaded: &'a Loaded,
-    pub(crate) correlation: &'a CorrelationId,
+    pub(crate) context: &'a CallContext,
     pub(crate) clock: &'a Clock,
 }
 
@@ -70,7 +70,7 @@ impl Reading<'_> {
     async fn refreshed(&self, token: &OpenToken) -> Result<OpenToken, SyncError> {
         let renewed = self
             .connector
-            .refresh_token(token, self.correlation, self.now())
+            .refresh_token(token, self.context, self.now())
             .await;
         let renewed = renewed.inspect_err(|error| self.log_lost_token(error))?;
         self.store
@@ -96,7 +96,7 @@ impl Reading<'_> {
         let access = Access {
             token,
             presence: &presence,
-            correlation: self.correlation,
+            context: self.context,
         };
         let listed = self.connector.accounts(&access).await?;
         self.tell_who_waits().await;

@@ -24,6 +24,8 @@ use passerelle_banks::{
 };
 use passerelle_domain::Date;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::deadline::Deadline;
 use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::keys::{Hash, Kept, KeyHolder, KeyHolderError};
 use passerelle_domain::private::Private;
@@ -121,7 +123,10 @@ fn connector(base: &Url, institution: &str, pem: &str) -> Arc<dyn Connector> {
 /// A call with a body and one without; the refusals that come back are of no interest.
 async fn speak(connector: &dyn Connector, base: &Url) {
     let now = Timestamp::now();
-    let correlation = CorrelationId::from_entropy([3; 16]);
+    let context = CallContext {
+        correlation: CorrelationId::from_entropy([3; 16]),
+        deadline: Deadline::NONE,
+    };
     let psu = AttendedPsu {
         ip_address: "192.0.2.7".parse().unwrap(),
         user_agent: Some("Mozilla/5.0 (X11)".to_owned()),
@@ -135,7 +140,7 @@ async fn speak(connector: &dyn Connector, base: &Url) {
             .unwrap(),
         psu: psu.clone(),
         valid_until: Date::constant(2099, 2, 20),
-        correlation: correlation.clone(),
+        context: context.clone(),
         now,
     };
     let _ = connector.start_authorisation(&request).await;
@@ -147,7 +152,7 @@ async fn speak(connector: &dyn Connector, base: &Url) {
     let access = Access {
         token: &token,
         presence: &PsuPresence::Attended(psu),
-        correlation: &correlation,
+        context: &context,
     };
     let _ = connector.accounts(&access).await;
 }

@@ -1,16 +1,18 @@
 //! HTTP towards banks: what every call has in common.
 //!
-//! Our certificate and signature, a limit on what is read, retries of reads only. An answer is bytes
+//! Our certificate and signature, a limit on what is read, the deadline of the work, retries of reads only. An answer is bytes
 //! and a status; what they mean is each dialect's business.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::deadline::Deadline;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode};
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -20,6 +22,12 @@ use crate::signing::SignatureProfile;
 
 /// The most a bank may answer to one call: a page of a few thousand movements is below 4 MB.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Kept of the work's time, so that what was read can be stored and the answer be given.
+const RESERVE: Duration = Duration::from_secs(3);
+
+/// A call with less time than this is not begun: the bank would count it, and nothing would come of it.
+const SHORTEST_CALL: Duration = Duration::from_secs(1);
 
 /// Pauses before a read is tried again: three tries in all.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(1000)];
@@ -53,7 +61,7 @@ pub(crate) struct Call<'a> {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Zeroizing<Vec<u8>>>,
-    pub(crate) correlation: &'a CorrelationId,
+    pub(crate) context: &'a CallContext,
 }
 
 impl BankHttp {
@@ -84,12 +92,25 @@ impl BankHttp {
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, BankError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
-            let outcome = self.send_once(&call).await;
+            let outcome = self.send_in_time(&call).await;
             let again = call.method == Method::GET && is_worth_another_try(&outcome);
             match pauses.next().filter(|_| again) {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return outcome,
             }
+        }
+    }
+
+    /// Never longer than the work has. A call that our own deadline cut short says nothing about the bank,
+    /// whose silence has a limit of its own ([`identity`]).
+    async fn send_in_time(&self, call: &Call<'_>) -> Result<Answer, BankError> {
+        let sent = self.send_once(call);
+        match time_for_a_call(call.context.deadline)? {
+            None => sent.await,
+            Some(limit) => match tokio::time::timeout(limit, sent).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(BankError::OutOfTime),
+            },
         }
     }
 
@@ -107,7 +128,7 @@ impl BankHttp {
         let status = outcome.as_ref().ok().map(|answer| answer.status.as_u16());
         tracing::debug!(
             call = call.name,
-            correlation = %call.correlation,
+            correlation = %call.context.correlation,
             bank_request = request_id,
             status,
             "bank call"
@@ -162,6 +183,20 @@ impl BankHttp {
             part(20..32),
         ]
         .join("-"))
+    }
+}
+
+/// How long a call may take that begins now; `None` when nobody ends the work.
+///
+/// # Errors
+/// [`BankError::OutOfTime`] when the work has no time left for one.
+fn time_for_a_call(deadline: Deadline) -> Result<Option<Duration>, BankError> {
+    let Some(left) = deadline.time_left(Instant::now().into_std()) else {
+        return Ok(None);
+    };
+    match left.saturating_sub(RESERVE) {
+        enough if enough >= SHORTEST_CALL => Ok(Some(enough)),
+        _ => Err(BankError::OutOfTime),
     }
 }
 

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use passerelle_domain::account::FetchedAccount;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
-use passerelle_domain::ids::{CorrelationId, ResourceId};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::ids::ResourceId;
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -30,8 +31,8 @@ pub struct AuthorisationRequest {
     pub psu: AttendedPsu,
     /// The last day we wish to read; the bank may shorten it.
     pub valid_until: Date,
-    /// Follows the work through the logs.
-    pub correlation: CorrelationId,
+    /// The work this belongs to.
+    pub context: CallContext,
     /// The present.
     pub now: Timestamp,
 }
@@ -114,8 +115,8 @@ pub struct Access<'a> {
     pub token: &'a OpenToken,
     /// Whether the person is there: decides whether their address goes with the call.
     pub presence: &'a PsuPresence,
-    /// Follows the work through the logs.
-    pub correlation: &'a CorrelationId,
+    /// The work this belongs to.
+    pub context: &'a CallContext,
 }
 
 /// Where the bank's own consent stands: the only truth, whatever a redirect claimed.
@@ -175,7 +176,7 @@ pub trait Connector: Send + Sync + Debug {
         secrets: &AttemptSecrets,
         code: Option<&Private>,
         issuer: Option<&str>,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError>;
 
@@ -204,7 +205,7 @@ pub trait Connector: Send + Sync + Debug {
     async fn refresh_token(
         &self,
         token: &OpenToken,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError>;
 

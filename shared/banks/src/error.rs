@@ -105,6 +105,10 @@ pub enum BankError {
     /// No answer: connection refused, broken or too slow.
     #[error("the bank did not answer")]
     Unreachable(#[source] reqwest::Error),
+    /// The work that made the call had no time left for it, or not enough: the bank was not asked, or not
+    /// heard to the end. It says nothing about the bank.
+    #[error("no time was left for the call to the bank")]
+    OutOfTime,
     /// The bank says it cannot serve now.
     #[error("the bank is unavailable (status {status})")]
     Unavailable {
@@ -194,6 +198,7 @@ impl BankError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable(_)
+            | Self::OutOfTime
             | Self::Unavailable { .. }
             | Self::NotReadYet
             | Self::RateLimited { .. } => true,
@@ -267,12 +272,14 @@ impl BankError {
         )
     }
 
-    /// Whether the bank was not there or answered nothing usable, as opposed to refusing.
+    /// Whether the bank was not there, was not heard to the end or answered nothing usable, as opposed to
+    /// refusing.
     #[must_use]
     pub fn bank_unavailable(&self) -> bool {
         matches!(
             self,
             Self::Unreachable(_)
+                | Self::OutOfTime
                 | Self::Unavailable { .. }
                 | Self::NotReadYet
                 | Self::RateLimited { .. }
@@ -305,6 +312,13 @@ mod tests {
             ended.needs_psu(),
             Some(ReauthenticationReason::BankConsentEnded)
         );
+    }
+
+    #[test]
+    fn a_call_without_time_is_retried_and_is_no_outage_of_the_bank() {
+        let cut = BankError::OutOfTime;
+        assert!(cut.is_retryable() && cut.bank_unavailable());
+        assert!(!cut.is_outage() && cut.needs_psu().is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod fuzz;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::call_context::CallContext;
 use passerelle_domain::private::Private;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -48,7 +48,7 @@ impl AuthorisationServer {
     pub(crate) async fn discover(
         http: &BankHttp,
         address: &Url,
-        correlation: &CorrelationId,
+        context: &CallContext,
     ) -> Result<Self, BankError> {
         let answer = http
             .unsigned()
@@ -61,7 +61,7 @@ impl AuthorisationServer {
                     HeaderValue::from_static("application/json"),
                 )]),
                 body: None,
-                correlation,
+                context,
             })
             .await?;
         if answer.status != StatusCode::OK {
@@ -149,7 +149,7 @@ pub(crate) async fn exchange_code(
     secrets: &AttemptSecrets,
     code: Option<&Private>,
     issuer: Option<&str>,
-    correlation: &CorrelationId,
+    context: &CallContext,
     now: Timestamp,
 ) -> Result<OpenToken, BankError> {
     let flow = secrets.code_flow()?;
@@ -162,7 +162,7 @@ pub(crate) async fn exchange_code(
         ("client_id", client_id),
         ("code_verifier", flow.code_verifier.expose_secret()),
     ];
-    let answer = post_form(http, &flow.token_endpoint, &form, correlation).await?;
+    let answer = post_form(http, &flow.token_endpoint, &form, context).await?;
     let granted = read_grant(&answer, |code| BankError::CodeRefused { code })?;
     Ok(OpenToken {
         expires_at: granted.expires_at(now),
@@ -181,7 +181,7 @@ pub(crate) async fn refresh(
     http: &BankHttp,
     client_id: &str,
     token: &OpenToken,
-    correlation: &CorrelationId,
+    context: &CallContext,
     now: Timestamp,
 ) -> Result<OpenToken, BankError> {
     let (endpoint, refresh) = token.renewal()?;
@@ -190,7 +190,7 @@ pub(crate) async fn refresh(
         ("refresh_token", refresh.expose_secret()),
         ("client_id", client_id),
     ];
-    let answer = post_form(http, endpoint, &form, correlation).await?;
+    let answer = post_form(http, endpoint, &form, context).await?;
     let granted = read_grant(&answer, |code| BankError::TokenRefused { code });
     let granted = granted.map_err(|error| refused_for_good(&answer, error))?;
     Ok(OpenToken {
@@ -224,7 +224,7 @@ pub(crate) async fn revoke(
     endpoint: &Url,
     client_id: &str,
     token: &OpenToken,
-    correlation: &CorrelationId,
+    context: &CallContext,
 ) -> Result<(), BankError> {
     let (secret, hint) = match (&token.refresh, &token.access) {
         (Some(refresh), _) => (refresh, "refresh_token"),
@@ -236,7 +236,7 @@ pub(crate) async fn revoke(
         ("token_type_hint", hint),
         ("client_id", client_id),
     ];
-    let answer = post_form(http, endpoint, &form, correlation).await?;
+    let answer = post_form(http, endpoint, &form, context).await?;
     if answer.status.is_success() {
         Ok(())
     } else {
@@ -248,7 +248,7 @@ async fn post_form(
     http: &BankHttp,
     endpoint: &Url,
     form: &[(&str, &str)],
-    correlation: &CorrelationId,
+    context: &CallContext,
 ) -> Result<Answer, BankError> {
     let body = Serializer::new(String::with_capacity(4096))
         .extend_pairs(form)
@@ -266,7 +266,7 @@ async fn post_form(
                 ),
             ]),
             body: Some(Zeroizing::new(body.into_bytes())),
-            correlation,
+            context,
         })
         .await
 }

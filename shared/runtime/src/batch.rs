@@ -1,9 +1,10 @@
 //! A batch of queue messages: each record on its own, and exactly the failed ones given back.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use passerelle_domain::deadline::Deadline;
 use serde::Serialize;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::field::Empty;
@@ -34,36 +35,27 @@ struct Failure {
 #[error("a queue record carries no message id: the whole batch is given back")]
 pub(crate) struct NoMessageId;
 
-/// How long a batch may work: what the invocation has left, less the reserve. `None` when the platform
-/// tells no deadline, as a direct call in a test does.
-pub(crate) fn time_left(deadline: SystemTime) -> Option<Duration> {
-    if deadline == SystemTime::UNIX_EPOCH {
-        return None;
-    }
-    let remaining = deadline
-        .duration_since(SystemTime::now())
-        .unwrap_or_default();
-    Some(remaining.saturating_sub(RESERVE))
-}
-
-/// Works through a batch.
+/// Works through a batch: as long as the invocation has, less the reserve.
 pub(crate) async fn answer(
     service: &'static str,
     handler: &Handler<Work>,
     event: SqsEvent,
-    time_left: Option<Duration>,
+    deadline: Deadline,
 ) -> Result<BatchAnswer, NoMessageId> {
     let mut batch = Batch::default();
     for record in event.records {
-        batch.start(service, handler, record)?;
+        batch.start(service, handler, record, deadline)?;
     }
     let unlimited = async {
         batch.finish().await;
         false
     };
-    let ran_out = match time_left {
+    let ran_out = match deadline.time_left(tokio::time::Instant::now().into_std()) {
         None => unlimited.await,
-        Some(limit) => tokio::time::timeout(limit, unlimited).await.unwrap_or(true),
+        Some(left) => {
+            let limit = left.saturating_sub(RESERVE);
+            tokio::time::timeout(limit, unlimited).await.unwrap_or(true)
+        }
     };
     if ran_out {
         batch.give_back_the_rest();
@@ -90,6 +82,7 @@ impl Batch {
         service: &'static str,
         handler: &Handler<Work>,
         record: SqsMessage,
+        deadline: Deadline,
     ) -> Result<(), NoMessageId> {
         let message_id = record
             .message_id
@@ -115,7 +108,7 @@ impl Batch {
         span.record("connection", work.connection.as_str());
         let handler = handler.clone();
         // The handler is called inside the task, so that a panic before its first await stays there.
-        let task = async move { handler(work).await }.instrument(span.clone());
+        let task = async move { handler(work, deadline).await }.instrument(span.clone());
         let id = self.running.spawn(task).id();
         let started = Instant::now();
         self.records.insert(

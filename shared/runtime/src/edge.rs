@@ -15,6 +15,7 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use passerelle_domain::deadline::Deadline;
 use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::locale::Locale;
 use tower::ServiceExt;
@@ -48,10 +49,12 @@ pub(crate) async fn answer(
     service: &'static str,
     router: Router,
     mut request: Request,
+    deadline: Deadline,
 ) -> Response {
     let correlation = Correlation::of(request.headers());
     let reader = Reader::of(request.headers());
     request.extensions_mut().insert(correlation.clone());
+    request.extensions_mut().insert(deadline);
     let span = tracing::info_span!(
         "request",
         service,

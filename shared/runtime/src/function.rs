@@ -9,6 +9,7 @@ use axum::Router;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use lambda_runtime::{Context, Error, LambdaEvent, Runtime, service_fn};
+use passerelle_domain::deadline::Deadline;
 use serde_json::Value;
 use tracing::Instrument;
 
@@ -16,11 +17,11 @@ use crate::event::{Event, EventError};
 use crate::problem::{Code, Problem};
 use crate::telemetry::{self, milliseconds};
 use crate::work::{Tick, Work, WorkError};
-use crate::{batch, edge, gateway};
+use crate::{batch, edge, gateway, invocation};
 
-/// What a trigger's work is given to.
+/// What a trigger's work is given to, with the deadline of its invocation.
 pub(crate) type Handler<T> =
-    Arc<dyn Fn(T) -> BoxFuture<'static, Result<(), WorkError>> + Send + Sync>;
+    Arc<dyn Fn(T, Deadline) -> BoxFuture<'static, Result<(), WorkError>> + Send + Sync>;
 
 /// One Lambda function: its name and what it does with each kind of event.
 #[derive(Clone)]
@@ -71,28 +72,33 @@ impl Function {
         }
     }
 
-    /// Works on each record of a queue's batch, on its own and concurrently.
+    /// Works on each record of a queue's batch, on its own and concurrently, until the deadline of the
+    /// invocation.
     #[must_use]
     pub fn queue<H, F>(self, handler: H) -> Self
     where
-        H: Fn(Work) -> F + Send + Sync + 'static,
+        H: Fn(Work, Deadline) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), WorkError>> + Send + 'static,
     {
         Self {
-            queue: Some(Arc::new(move |work| handler(work).boxed())),
+            queue: Some(Arc::new(move |work, deadline| {
+                handler(work, deadline).boxed()
+            })),
             ..self
         }
     }
 
-    /// Works when a schedule calls.
+    /// Works when a schedule calls, until the deadline of the invocation.
     #[must_use]
     pub fn tick<H, F>(self, handler: H) -> Self
     where
-        H: Fn(Tick) -> F + Send + Sync + 'static,
+        H: Fn(Tick, Deadline) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), WorkError>> + Send + 'static,
     {
         Self {
-            tick: Some(Arc::new(move |tick| handler(tick).boxed())),
+            tick: Some(Arc::new(move |tick, deadline| {
+                handler(tick, deadline).boxed()
+            })),
             ..self
         }
     }
@@ -109,6 +115,7 @@ impl Function {
     }
 
     async fn dispatch(&self, event: Value, context: &Context) -> Result<Value, Error> {
+        let deadline = invocation::deadline(context.deadline());
         match Event::read(event)? {
             Event::Http(event) => {
                 let router = self.router.clone().ok_or(self.no_trigger("HTTP"))?;
@@ -116,20 +123,19 @@ impl Function {
                     .map_err(|error| unreadable(&error))
                     .and_then(|event| gateway::request(*event).map_err(|error| unreadable(&error)));
                 let response = match request {
-                    Ok(request) => edge::answer(self.name, router, request).await,
+                    Ok(request) => edge::answer(self.name, router, request, deadline).await,
                     Err(problem) => edge::refused(self.name, problem),
                 };
                 Ok(serde_json::to_value(gateway::response(response).await?)?)
             }
             Event::Queue(event) => {
                 let handler = self.queue.as_ref().ok_or(self.no_trigger("queue"))?;
-                let time_left = batch::time_left(context.deadline());
-                let answer = batch::answer(self.name, handler, event, time_left).await?;
+                let answer = batch::answer(self.name, handler, event, deadline).await?;
                 Ok(serde_json::to_value(answer)?)
             }
             Event::Tick(tick) => {
                 let handler = self.tick.as_ref().ok_or(self.no_trigger("schedule"))?;
-                self.work_on_tick(handler, tick).await?;
+                self.work_on_tick(handler, tick, deadline).await?;
                 Ok(Value::Null)
             }
         }
@@ -142,11 +148,16 @@ impl Function {
         }
     }
 
-    async fn work_on_tick(&self, handler: &Handler<Tick>, tick: Tick) -> Result<(), EventError> {
+    async fn work_on_tick(
+        &self,
+        handler: &Handler<Tick>,
+        tick: Tick,
+        deadline: Deadline,
+    ) -> Result<(), EventError> {
         let span = tracing::info_span!("tick", service = self.name, at = %tick.at);
         async {
             let started = Instant::now();
-            let worked = AssertUnwindSafe(async { handler(tick).await }).catch_unwind();
+            let worked = AssertUnwindSafe(async { handler(tick, deadline).await }).catch_unwind();
             let worked = worked.await;
             let duration_ms = milliseconds(started.elapsed());
             match worked {

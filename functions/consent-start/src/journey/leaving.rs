@@ -15,10 +15,11 @@ use passerelle_aws::authorisations::Departure;
 use passerelle_aws::table::Digest;
 use passerelle_banks::{AuthorisationRequest, DirectoryEntry, ScaApproach, WayToBank};
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus};
+use passerelle_domain::call_context::CallContext;
 use passerelle_domain::ids::{AuthorisationId, ConnectionId};
 use passerelle_domain::private::Private;
 use passerelle_runtime::{
-    Browser, Correlation, OwnAddress, Path, Problem, StartError, Visitor, entropy, fresh_secret,
+    Browser, Invocation, OwnAddress, Path, Problem, StartError, Visitor, entropy, fresh_secret,
 };
 
 use super::purposes::chosen_bank;
@@ -36,7 +37,7 @@ pub(crate) struct Traveller {
     visitor: Visitor,
     browser: Browser,
     own: OwnAddress,
-    correlation: Correlation,
+    context: CallContext,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Traveller {
@@ -46,12 +47,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Traveller {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         let Ok(browser) = Browser::from_request_parts(parts, state).await;
         let Ok(own) = OwnAddress::from_request_parts(parts, state).await;
-        let Ok(correlation) = Correlation::from_request_parts(parts, state).await;
+        let Ok(Invocation(context)) = Invocation::from_request_parts(parts, state).await;
         Ok(Self {
             visitor,
             browser,
             own,
-            correlation,
+            context,
         })
     }
 }
@@ -224,7 +225,7 @@ impl ConsentStart {
                 .bank
                 .institution
                 .end_to_ask(leaving.journey.consent.duration, now),
-            correlation: traveller.correlation.0.clone(),
+            context: traveller.context.clone(),
             now,
         })
     }

@@ -75,7 +75,7 @@ async fn good_messages_go_bad_ones_come_back_and_end_in_the_dead_letter_queue() 
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let notebook = Arc::clone(&seen);
     let poisoned = work(9).connection;
-    let function = Function::new("worker").queue(move |work: Work| {
+    let function = Function::new("worker").queue(move |work: Work, _| {
         notebook.lock().unwrap().push(work.connection.to_string());
         let poisoned = work.connection == poisoned;
         async move {

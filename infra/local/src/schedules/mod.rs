@@ -126,7 +126,7 @@ mod tests {
         let clock = Clock::adjustable(Some("2026-11-22T08:00:00Z".parse().unwrap()));
         let calls: Arc<AtomicUsize> = Arc::default();
         let counter = Arc::clone(&calls);
-        let function = Function::new("tick").tick(move |_| {
+        let function = Function::new("tick").tick(move |_, _| {
             counter.fetch_add(1, Ordering::AcqRel);
             async { Ok::<(), WorkError>(()) }
         });

@@ -1,7 +1,7 @@
 //! Opening a consent, in whichever way the bank wants the person to decide.
 
 use jiff::Timestamp;
-use passerelle_domain::ids::CorrelationId;
+use passerelle_domain::call_context::CallContext;
 use passerelle_domain::private::Private;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -118,7 +118,7 @@ impl BerlinGroup {
         }
         let url = self.interface.api.path(&["v1", "consents"]);
         let answer = self
-            .post("consent creation", url, headers, body, &request.correlation)
+            .post("consent creation", url, headers, body, &request.context)
             .await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::OK => {
@@ -145,7 +145,7 @@ impl BerlinGroup {
                 url,
                 headers,
                 "{}".to_owned(),
-                &opening.request.correlation,
+                &opening.request.context,
             )
             .await?;
         match answer.status {
@@ -243,7 +243,7 @@ impl BerlinGroup {
         metadata: &Url,
         request: &AuthorisationRequest,
     ) -> Result<AuthorisationServer, BankError> {
-        AuthorisationServer::discover(&self.http, metadata, &request.correlation).await
+        AuthorisationServer::discover(&self.http, metadata, &request.context).await
     }
 
     /// Hands a confirmation code over, where the bank wants one. A redirect proves nothing: whether
@@ -253,12 +253,12 @@ impl BerlinGroup {
         approval: &Approval,
         bank_consent_id: Option<&str>,
         code: Option<&Private>,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         let consent_id = bank_consent_id.ok_or(BankError::DamagedSecrets)?;
         if let (Some(address), Some(code)) = (&approval.confirmation, code) {
-            self.confirm(approval, address, code, correlation).await?;
+            self.confirm(approval, address, code, context).await?;
         }
         Ok(match &approval.token {
             Some(token) => token.with_consent(consent_id.to_owned(), now),
@@ -271,7 +271,7 @@ impl BerlinGroup {
         approval: &Approval,
         address: &Url,
         code: &Private,
-        correlation: &CorrelationId,
+        context: &CallContext,
     ) -> Result<(), BankError> {
         self.interface.api.own(address)?;
         let mut headers = json_headers();
@@ -286,7 +286,7 @@ impl BerlinGroup {
                 url: address.clone(),
                 headers,
                 body: Some(Zeroizing::new(consents::confirmation(code).into_bytes())),
-                correlation,
+                context,
             })
             .await?;
         if !answer.status.is_success() {
@@ -334,7 +334,7 @@ impl BerlinGroup {
         url: Url,
         headers: HeaderMap,
         body: String,
-        correlation: &CorrelationId,
+        context: &CallContext,
     ) -> Result<Answer, BankError> {
         self.http
             .send(Call {
@@ -343,7 +343,7 @@ impl BerlinGroup {
                 url,
                 headers,
                 body: Some(Zeroizing::new(body.into_bytes())),
-                correlation,
+                context,
             })
             .await
     }

@@ -22,7 +22,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use passerelle_domain::account::FetchedAccount;
-use passerelle_domain::ids::{CorrelationId, ResourceId};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::ids::ResourceId;
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -97,7 +98,7 @@ impl BerlinGroup {
                 url,
                 headers: self.headers(access)?,
                 body: None,
-                correlation: access.correlation,
+                context: access.context,
             })
             .await
     }
@@ -120,18 +121,18 @@ impl Connector for BerlinGroup {
         secrets: &AttemptSecrets,
         code: Option<&Private>,
         issuer: Option<&str>,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         match &secrets.awaited {
             Awaited::Code(flow) => {
                 self.interface.takes_tokens(&flow.token_endpoint)?;
                 let (http, client_id) = (&self.http, &self.interface.client_id);
-                oauth::exchange_code(http, client_id, secrets, code, issuer, correlation, now).await
+                oauth::exchange_code(http, client_id, secrets, code, issuer, context, now).await
             }
             Awaited::Approval(approval) => {
                 let consent_id = secrets.bank_consent_id.as_deref();
-                self.approved(approval, consent_id, code, correlation, now)
+                self.approved(approval, consent_id, code, context, now)
                     .await
             }
         }
@@ -168,18 +169,11 @@ impl Connector for BerlinGroup {
     async fn refresh_token(
         &self,
         token: &OpenToken,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         self.interface.takes_tokens(token.renewal()?.0)?;
-        oauth::refresh(
-            &self.http,
-            &self.interface.client_id,
-            token,
-            correlation,
-            now,
-        )
-        .await
+        oauth::refresh(&self.http, &self.interface.client_id, token, context, now).await
     }
 
     async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
@@ -210,7 +204,7 @@ impl Connector for BerlinGroup {
                     .path(&["v1", "consents", access.token.consent_id()?]),
                 headers: self.headers(access)?,
                 body: None,
-                correlation: access.correlation,
+                context: access.context,
             })
             .await?;
         if answer.status.is_success() {

@@ -24,7 +24,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use passerelle_domain::account::FetchedAccount;
-use passerelle_domain::ids::{CorrelationId, ResourceId};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::ids::ResourceId;
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -97,7 +98,7 @@ impl Powens {
                 url,
                 headers: self.headers(access)?,
                 body: None,
-                correlation: access.correlation,
+                context: access.context,
             })
             .await
     }
@@ -197,7 +198,7 @@ impl Connector for Powens {
         secrets: &AttemptSecrets,
         code: Option<&Private>,
         issuer: Option<&str>,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         let flow = secrets.code_flow()?;
@@ -228,7 +229,7 @@ impl Connector for Powens {
                     (CONTENT_TYPE, json_type),
                 ]),
                 body: Some(body),
-                correlation,
+                context,
             })
             .await?;
         Ok(OpenToken {
@@ -268,7 +269,7 @@ impl Connector for Powens {
     async fn refresh_token(
         &self,
         _token: &OpenToken,
-        _correlation: &CorrelationId,
+        _context: &CallContext,
         _now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         Err(BankError::TokenRefused {

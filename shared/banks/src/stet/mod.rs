@@ -13,7 +13,8 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::account::{AccountKind, FetchedAccount};
 use passerelle_domain::call_budget::PsuPresence;
-use passerelle_domain::ids::{CorrelationId, ResourceId};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::ids::ResourceId;
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
@@ -145,7 +146,7 @@ impl Stet {
                 url,
                 headers,
                 body: body.map(|text| Zeroizing::new(text.into_bytes())),
-                correlation: access.correlation,
+                context: access.context,
             })
             .await
     }
@@ -302,7 +303,7 @@ impl Connector for Stet {
         secrets: &AttemptSecrets,
         code: Option<&Private>,
         issuer: Option<&str>,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         self.interface
@@ -313,7 +314,7 @@ impl Connector for Stet {
             secrets,
             code,
             issuer,
-            correlation,
+            context,
             now,
         )
         .await
@@ -357,18 +358,11 @@ impl Connector for Stet {
     async fn refresh_token(
         &self,
         token: &OpenToken,
-        correlation: &CorrelationId,
+        context: &CallContext,
         now: Timestamp,
     ) -> Result<OpenToken, BankError> {
         self.interface.takes_tokens(token.renewal()?.0)?;
-        oauth::refresh(
-            &self.http,
-            &self.interface.client_id,
-            token,
-            correlation,
-            now,
-        )
-        .await
+        oauth::refresh(&self.http, &self.interface.client_id, token, context, now).await
     }
 
     async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError> {
@@ -449,7 +443,7 @@ impl Connector for Stet {
             &endpoint,
             &self.interface.client_id,
             access.token,
-            access.correlation,
+            access.context,
         )
         .await
     }

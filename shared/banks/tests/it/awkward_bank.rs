@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,11 +12,14 @@ use passerelle_banks::{
     AispCertificates, BankError, BankSettings, Banks, Connector, Onboarded, OpenToken,
 };
 use passerelle_domain::call_budget::{PsuPresence, SpentAccess};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::deadline::Deadline;
 use passerelle_domain::ids::AccountId;
 use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::reconciliation::{FetchedWindow, reconcile};
+use tokio::net::TcpStream;
 
-use crate::sandbox::{OPENED_AT, access, correlation};
+use crate::sandbox::{OPENED_AT, access, context};
 
 /// Answers in order, and remembers what was asked.
 #[derive(Clone)]
@@ -98,10 +102,10 @@ pub fn unattended() -> PsuPresence {
 
 async fn movements(answers: &[(u16, &str)]) -> (Script, Result<FetchedWindow, BankError>) {
     let (script, connector) = Script::play(answers).await;
-    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
+    let (token, unattended, context) = (script.token(), unattended(), context());
     let outcome = connector
         .transactions(
-            &access(&token, &unattended, &correlation),
+            &access(&token, &unattended, &context),
             &"a1".parse().unwrap(),
             Currency::EUR,
             None,
@@ -222,7 +226,7 @@ async fn a_read_is_tried_again_and_a_refresh_is_not() {
     let (script, connector) = Script::play(&[(503, ""), (200, "{}")]).await;
     let now = OPENED_AT.parse().unwrap();
     let outcome = connector
-        .refresh_token(&script.token(), &correlation(), now)
+        .refresh_token(&script.token(), &context(), now)
         .await;
     assert!(outcome.unwrap_err().is_retryable());
     assert_eq!(script.asked().len(), 1);
@@ -234,7 +238,7 @@ async fn q34_a_refresh_token_that_is_not_rotated_stays() {
     let (script, connector) = Script::play(&[(200, answer)]).await;
     let now = OPENED_AT.parse().unwrap();
     let renewed = connector
-        .refresh_token(&script.token(), &correlation(), now)
+        .refresh_token(&script.token(), &context(), now)
         .await
         .unwrap();
     let stored = renewed.to_bytes();
@@ -250,14 +254,13 @@ async fn a_token_is_never_sent_to_a_host_that_is_not_the_banks() {
         "authorised_at":"2026-11-22T10:00:00Z","renewed":false}"#;
     let token = OpenToken::from_bytes(json.as_bytes()).unwrap();
     let now = OPENED_AT.parse().unwrap();
-    let outcome = connector.refresh_token(&token, &correlation(), now).await;
+    let outcome = connector.refresh_token(&token, &context(), now).await;
     assert!(matches!(outcome, Err(BankError::ForeignLink)));
     assert!(script.asked().is_empty());
 }
 
-/// Twenty seconds of nobody's processor.
-#[tokio::test]
-async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
+/// A bank that takes calls and never answers, and the calls it took.
+async fn silent_bank() -> (Script, Arc<dyn Connector>, Arc<Mutex<Vec<TcpStream>>>) {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .unwrap();
@@ -282,11 +285,47 @@ async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
     })
     .unwrap();
     let connector = banks.connector(&"sandbox-bank".parse().unwrap()).unwrap();
-    let (token, unattended, correlation) = (silent.token(), unattended(), correlation());
-    let access = access(&token, &unattended, &correlation);
+    (silent, connector, taken)
+}
+
+/// Twenty seconds of nobody's processor.
+#[tokio::test]
+async fn a_bank_that_takes_the_call_and_says_nothing_is_given_up_once() {
+    let (silent, connector, taken) = silent_bank().await;
+    let (token, unattended, context) = (silent.token(), unattended(), context());
+    let access = access(&token, &unattended, &context);
     let error = connector.accounts(&access).await.unwrap_err();
     assert!(matches!(&error, BankError::Unreachable(cause) if cause.is_timeout()));
     assert!(error.is_retryable());
+    assert_eq!(taken.lock().unwrap().len(), 1);
+}
+
+/// The functions' own end comes before the patience with a bank does, and what is then known is nothing.
+#[tokio::test]
+async fn a_call_ends_before_the_work_it_belongs_to_and_is_no_outage_of_the_bank() {
+    let (silent, connector, taken) = silent_bank().await;
+    let (token, unattended) = (silent.token(), unattended());
+    let started = Instant::now();
+    let context = CallContext {
+        deadline: Deadline::at(started + Duration::from_secs(5)),
+        ..context()
+    };
+    let access = access(&token, &unattended, &context);
+    let cut = connector.accounts(&access).await.unwrap_err();
+    assert!(matches!(cut, BankError::OutOfTime), "{cut:?}");
+    assert!(cut.is_retryable() && !cut.is_outage());
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(taken.lock().unwrap().len(), 1);
+    // What little is left is enough for no call: the bank is not asked, token endpoint included.
+    let late = connector.accounts(&access).await.unwrap_err();
+    assert!(matches!(late, BankError::OutOfTime), "{late:?}");
+    let now = OPENED_AT.parse().unwrap();
+    let renewed = connector.refresh_token(&token, &context, now).await;
+    assert!(matches!(renewed, Err(BankError::OutOfTime)), "{renewed:?}");
     assert_eq!(taken.lock().unwrap().len(), 1);
 }
 

@@ -10,11 +10,11 @@ use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_domain::transaction::BookingStatus;
 use passerelle_domain::{Date, Timestamp};
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 async fn accounts(sandbox: &Sandbox, token: &OpenToken) -> Result<Vec<FetchedAccount>, BankError> {
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(token, &attended, &context);
     sandbox.connector.accounts(&access).await
 }
 
@@ -23,8 +23,8 @@ async fn movements(
     token: &OpenToken,
     from: Option<Date>,
 ) -> Result<FetchedWindow, BankError> {
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(token, &attended, &context);
     let account = sandbox.connector.accounts(&access).await?.remove(0);
     sandbox
         .connector
@@ -34,9 +34,9 @@ async fn movements(
 
 async fn the_whole_road(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let BankConsent::Valid { valid_until } =
         sandbox.connector.consent_status(&access).await.unwrap()
     else {
@@ -72,8 +72,8 @@ async fn the_whole_road(institution: &str) {
 async fn a_refusal_ends_the_consent(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
     let token = sandbox.settle("camille.martin", "refuse").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(&token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(&token, &attended, &context);
     let status = sandbox.connector.consent_status(&access).await.unwrap();
     assert_eq!(status, BankConsent::Ended(BankConsentEnd::Rejected));
     assert!(
@@ -96,11 +96,11 @@ async fn nothing_is_read_before_the_approval(institution: &str) {
     let now = sandbox.clock.now();
     let token = sandbox
         .connector
-        .exchange_code(&started.secrets, None, None, &correlation(), now)
+        .exchange_code(&started.secrets, None, None, &context(), now)
         .await
         .unwrap();
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(&token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(&token, &attended, &context);
     let status = sandbox.connector.consent_status(&access).await.unwrap();
     assert_eq!(status, BankConsent::Pending);
     assert!(accounts(&sandbox, &token).await.is_err());
@@ -122,9 +122,9 @@ async fn a_code_works_once(institution: &str) {
         let (issuer, now) = (back.issuer.as_deref(), sandbox.clock.now());
         let (connector, secrets, code) = (&sandbox.connector, &secrets, &code);
         async move {
-            let correlation = correlation();
+            let context = context();
             connector
-                .exchange_code(secrets, Some(code), issuer, &correlation, now)
+                .exchange_code(secrets, Some(code), issuer, &context, now)
                 .await
         }
     };
@@ -144,7 +144,7 @@ async fn another_issuer_is_refused(institution: &str) {
             &secrets,
             Some(&back.code.unwrap()),
             Some("https://other.example"),
-            &correlation(),
+            &context(),
             sandbox.clock.now(),
         )
         .await;
@@ -165,7 +165,7 @@ async fn an_old_token_is_renewed(institution: &str) {
     );
     let renewed = sandbox
         .connector
-        .refresh_token(&token, &correlation(), now)
+        .refresh_token(&token, &context(), now)
         .await
         .unwrap();
     let renewed = OpenToken::from_bytes(&renewed.to_bytes()).unwrap();
@@ -182,9 +182,9 @@ async fn a_token_never_ages(institution: &str) {
 
 async fn an_ended_consent_stays_ended(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     sandbox.connector.end_consent(&access).await.unwrap();
     sandbox.connector.end_consent(&access).await.unwrap();
     let status = sandbox.connector.consent_status(&access).await.unwrap();
@@ -197,33 +197,30 @@ async fn an_ended_consent_stays_ended(institution: &str) {
             .is_some()
     );
     let now = sandbox.clock.now();
-    let renewal = sandbox
-        .connector
-        .refresh_token(&token, &correlation, now)
-        .await;
+    let renewal = sandbox.connector.refresh_token(&token, &context, now).await;
     assert!(renewal.unwrap_err().needs_psu().is_some());
 }
 
 async fn a_revocation_at_the_bank_is_seen(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
     sandbox.revoke_in_online_banking("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let status = sandbox.connector.consent_status(&access).await.unwrap();
     assert!(matches!(status, BankConsent::Ended(_)), "{status:?}");
 }
 
 async fn unattended_accesses_are_limited(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
-    let correlation = correlation();
+    let context = context();
     let token = sandbox.connect("camille.martin").await;
     // The person is there at first, as in a real life: what must be said once is said.
     assert!(!accounts(&sandbox, &token).await.unwrap().is_empty());
     let from = Some(Date::constant(2026, 11, 1));
     for _ in 0..4 {
         let unattended = sandbox.unattended();
-        let access = access(&token, &unattended, &correlation);
+        let access = access(&token, &unattended, &context);
         let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
         let window = sandbox
             .connector
@@ -233,7 +230,7 @@ async fn unattended_accesses_are_limited(institution: &str) {
         assert_eq!(Some(window.from), from);
     }
     let unattended = sandbox.unattended();
-    let spent = access(&token, &unattended, &correlation);
+    let spent = access(&token, &unattended, &context);
     let error = sandbox.connector.accounts(&spent).await.unwrap_err();
     assert!(error.rate_limited(), "{error}");
     assert!(!accounts(&sandbox, &token).await.unwrap().is_empty());
@@ -241,11 +238,11 @@ async fn unattended_accesses_are_limited(institution: &str) {
 
 async fn the_address_goes_with_attended_calls_only(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
-    let correlation = correlation();
+    let context = context();
     let token = sandbox.connect("camille.martin").await;
     for (presence, expected) in [(sandbox.attended(), true), (sandbox.unattended(), false)] {
         sandbox.calls.lock().unwrap().clear();
-        let access = access(&token, &presence, &correlation);
+        let access = access(&token, &presence, &context);
         let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
         sandbox
             .connector
@@ -262,11 +259,11 @@ async fn the_address_goes_with_attended_calls_only(institution: &str) {
 
 async fn unattended_reads_are_not_calls_to_the_bank(institution: &str) {
     let sandbox = Sandbox::open_at(institution).await;
-    let correlation = correlation();
+    let context = context();
     let token = sandbox.connect("camille.martin").await;
     for _ in 0..6 {
         let unattended = sandbox.unattended();
-        let access = access(&token, &unattended, &correlation);
+        let access = access(&token, &unattended, &context);
         assert!(
             !sandbox
                 .connector
@@ -312,7 +309,7 @@ async fn after_the_first_minutes_ninety_days_are_left(institution: &str) {
     let renewed = match token.needs_refresh(now) {
         true => sandbox
             .connector
-            .refresh_token(&token, &correlation(), now)
+            .refresh_token(&token, &context(), now)
             .await
             .unwrap(),
         false => token,

@@ -4,7 +4,7 @@ use passerelle_banks::{
     AispCertificates, BankError, BankSettings, Banks, Onboarded, OpenToken, Reachability, Through,
 };
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 fn banks(with_aggregator: bool) -> Banks {
     banks_and(
@@ -122,7 +122,7 @@ fn token_given_at(endpoint: &str) -> OpenToken {
 #[tokio::test]
 async fn a_token_is_shown_only_to_who_gave_it() {
     let sandbox = Sandbox::open().await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let onboarded = r#"{
         "lcl": { "authorisation": "https://lcl.example/authorize", "token": "https://lcl.example/token" },
         "milleis": { "api": "https://milleis.example" }
@@ -137,7 +137,7 @@ async fn a_token_is_shown_only_to_who_gave_it() {
         ("bnp-paribas", &own),
     ] {
         let connector = banks.connector(&bank.parse().unwrap()).unwrap();
-        let access = access(token, &attended, &correlation);
+        let access = access(token, &attended, &context);
         let read = connector.accounts(&access).await.unwrap_err();
         assert!(
             matches!(read, BankError::TokenRefused { .. }),

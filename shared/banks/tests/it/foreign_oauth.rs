@@ -12,7 +12,7 @@ use passerelle_domain::private::Private;
 use passerelle_domain::{Date, Timestamp};
 use url::Url;
 
-use crate::sandbox::correlation;
+use crate::sandbox::context;
 
 const RETURN: &str = "https://insurer.example/v1/callback/a1?x=1";
 
@@ -43,7 +43,7 @@ fn request(verifier: &str) -> AuthorisationRequest {
             until: now,
         },
         valid_until: Date::constant(2099, 2, 20),
-        correlation: correlation(),
+        context: context(),
         now,
     }
 }
@@ -91,7 +91,7 @@ async fn code_pkce_issuer_and_rotation_hold_at_a_server_of_others() {
         println!("OUTSIDE_OAUTH is not set: no server of others was asked");
         return;
     };
-    let (correlation, now) = (correlation(), Timestamp::now());
+    let (context, now) = (context(), Timestamp::now());
     let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     let started = connector
         .start_authorisation(&request(verifier))
@@ -110,7 +110,7 @@ async fn code_pkce_issuer_and_rotation_hold_at_a_server_of_others() {
     // A mixed-up return is refused before the code goes anywhere.
     let other = Some("https://another.example");
     let mixed = connector
-        .exchange_code(&started.secrets, Some(&code), other, &correlation, now)
+        .exchange_code(&started.secrets, Some(&code), other, &context, now)
         .await;
     assert!(mixed.is_err());
 
@@ -118,17 +118,17 @@ async fn code_pkce_issuer_and_rotation_hold_at_a_server_of_others() {
         &started.secrets,
         Some(&code),
         issuer.as_deref(),
-        &correlation,
+        &context,
         now,
     );
     let token = exchange.await.unwrap();
     let renewed = connector
-        .refresh_token(&token, &correlation, now)
+        .refresh_token(&token, &context, now)
         .await
         .unwrap();
     assert_ne!(*token.to_bytes(), *renewed.to_bytes());
     // The first refresh token is spent: used again it is refused, and the person is needed.
-    let again = connector.refresh_token(&token, &correlation, now).await;
+    let again = connector.refresh_token(&token, &context, now).await;
     assert!(again.unwrap_err().needs_psu().is_some());
 
     // The verifier of another attempt opens nothing.
@@ -149,7 +149,7 @@ async fn code_pkce_issuer_and_rotation_hold_at_a_server_of_others() {
             &foreign.secrets,
             Some(&code),
             issuer.as_deref(),
-            &correlation,
+            &context,
             now,
         )
         .await;

@@ -9,7 +9,7 @@ use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_domain::transaction::BookingStatus;
 
 use crate::awkward_bank::{Script, unattended};
-use crate::sandbox::{access, correlation};
+use crate::sandbox::{access, context};
 
 async fn read(
     institution: &str,
@@ -18,8 +18,8 @@ async fn read(
 ) -> (FetchedAccount, FetchedWindow) {
     let answers = [(200, accounts), (200, transactions)];
     let (script, connector) = Script::play_at(institution, &answers).await;
-    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
-    let access = access(&token, &unattended, &correlation);
+    let (token, unattended, context) = (script.token(), unattended(), context());
+    let access = access(&token, &unattended, &context);
     let account = connector.accounts(&access).await.unwrap().remove(0);
     let window = connector
         .transactions(&access, &account.resource_id, Currency::EUR, None)
@@ -132,8 +132,8 @@ async fn berlin_group_cards() {
         ),
     ];
     let (script, connector) = Script::play_at("sandbox-bank-redirect", &answers).await;
-    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
-    let access = access(&token, &unattended, &correlation);
+    let (token, unattended, context) = (script.token(), unattended(), context());
+    let access = access(&token, &unattended, &context);
     let card = connector.accounts(&access).await.unwrap().remove(0);
     assert_eq!(card.kind, AccountKind::Card);
     assert!(matches!(
@@ -172,8 +172,8 @@ async fn berlin_group_consent_and_balances() {
         (200, include_str!("../fixtures/berlin_group_balances.json")),
     ];
     let (script, connector) = Script::play_at("sandbox-bank", &answers).await;
-    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
-    let access = access(&token, &unattended, &correlation);
+    let (token, unattended, context) = (script.token(), unattended(), context());
+    let access = access(&token, &unattended, &context);
     let status = connector.consent_status(&access).await.unwrap();
     // Until the end of the bank's day, which is an hour ahead of UTC in winter.
     let BankConsent::Valid { valid_until } = status else {
@@ -207,8 +207,8 @@ async fn refusals() {
             // A read is tried again where that may help: the same answer each time.
             let answers = vec![(status, body.as_str()); 4];
             let (script, connector) = Script::play_at(institution, &answers).await;
-            let (token, unattended, correlation) = (script.token(), unattended(), correlation());
-            let access = access(&token, &unattended, &correlation);
+            let (token, unattended, context) = (script.token(), unattended(), context());
+            let access = access(&token, &unattended, &context);
             let error = connector.accounts(&access).await.unwrap_err();
             let means = refusal["means"].as_str().unwrap();
             assert!(
@@ -228,8 +228,8 @@ async fn powens() {
         (200, include_str!("../fixtures/powens_transactions.json")),
     ];
     let (script, connector) = Script::play_at("sandbox-bank-powens", &answers).await;
-    let (token, unattended, correlation) = (script.token(), unattended(), correlation());
-    let access = access(&token, &unattended, &correlation);
+    let (token, unattended, context) = (script.token(), unattended(), context());
+    let access = access(&token, &unattended, &context);
     let account = connector.accounts(&access).await.unwrap().remove(0);
     assert_eq!(account.kind, AccountKind::Payment);
     assert!(matches!(

@@ -4,26 +4,26 @@ use passerelle_domain::account::FetchedAccount;
 use passerelle_domain::money::Currency;
 use passerelle_domain::{Date, Timestamp};
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 async fn accounts(sandbox: &Sandbox, token: &passerelle_banks::OpenToken) -> Vec<FetchedAccount> {
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(token, &attended, &context);
     sandbox.connector.accounts(&access).await.unwrap()
 }
 
 #[tokio::test]
 async fn the_fifth_unattended_access_is_refused_as_a_limit_and_not_as_no_data() {
     let sandbox = Sandbox::open().await;
-    let correlation = correlation();
+    let context = context();
     let token = sandbox.connect("camille.martin").await;
     for _ in 0..4 {
         let unattended = sandbox.unattended();
-        let access = access(&token, &unattended, &correlation);
+        let access = access(&token, &unattended, &context);
         assert_eq!(sandbox.connector.accounts(&access).await.unwrap().len(), 2);
     }
     let unattended = sandbox.unattended();
-    let spent = access(&token, &unattended, &correlation);
+    let spent = access(&token, &unattended, &context);
     let error = sandbox.connector.accounts(&spent).await.unwrap_err();
     assert!(error.rate_limited() && error.is_retryable(), "{error}");
     // The person asking in between is not counted.
@@ -33,11 +33,11 @@ async fn the_fifth_unattended_access_is_refused_as_a_limit_and_not_as_no_data() 
     let now = sandbox.clock.now();
     let renewed = sandbox
         .connector
-        .refresh_token(&token, &correlation, now)
+        .refresh_token(&token, &context, now)
         .await
         .unwrap();
     let unattended = sandbox.unattended();
-    let next_day = access(&renewed, &unattended, &correlation);
+    let next_day = access(&renewed, &unattended, &context);
     assert_eq!(
         sandbox.connector.accounts(&next_day).await.unwrap().len(),
         2
@@ -47,7 +47,7 @@ async fn the_fifth_unattended_access_is_refused_as_a_limit_and_not_as_no_data() 
 #[tokio::test]
 async fn a_consent_ends_with_its_last_day() {
     let sandbox = Sandbox::open().await;
-    let correlation = correlation();
+    let context = context();
     let token = sandbox.connect("camille.martin").await;
     sandbox.clock.advance_minutes(91 * 24 * 60);
     let end: Timestamp = "2027-02-20T23:00:00Z".parse().unwrap();
@@ -55,12 +55,12 @@ async fn a_consent_ends_with_its_last_day() {
     let now = sandbox.clock.now();
     let error = sandbox
         .connector
-        .refresh_token(&token, &correlation, now)
+        .refresh_token(&token, &context, now)
         .await
         .unwrap_err();
     assert!(error.needs_psu().is_some());
     let attended = sandbox.attended();
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let error = sandbox.connector.accounts(&access).await.unwrap_err();
     assert!(error.needs_psu().is_some());
 }
@@ -68,10 +68,10 @@ async fn a_consent_ends_with_its_last_day() {
 #[tokio::test]
 async fn a_day_asked_for_is_where_the_window_begins_even_when_nothing_moved() {
     let sandbox = Sandbox::open().await;
-    let correlation = correlation();
+    let context = context();
     let token = sandbox.connect("camille.martin").await;
     let attended = sandbox.attended();
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let savings = sandbox.connector.accounts(&access).await.unwrap().remove(1);
     let from = Date::constant(2026, 11, 10);
     let window = sandbox

@@ -4,11 +4,11 @@ use passerelle_banks::{BankError, OpenToken};
 use passerelle_domain::money::Currency;
 use passerelle_domain::reconciliation::FetchedWindow;
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 async fn read(sandbox: &Sandbox, token: &OpenToken) -> Result<FetchedWindow, BankError> {
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(token, &attended, &context);
     let account = sandbox.connector.accounts(&access).await?.remove(0);
     sandbox
         .connector
@@ -76,8 +76,8 @@ async fn an_unreadable_amount_is_not_left_out() {
 async fn q40_an_empty_account_list_is_a_success_to_be_named() {
     let sandbox = Sandbox::open().await;
     let token = sandbox.connect("bank-no-account").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
-    let access = access(&token, &attended, &correlation);
+    let (attended, context) = (sandbox.attended(), context());
+    let access = access(&token, &attended, &context);
     assert!(
         sandbox
             .connector

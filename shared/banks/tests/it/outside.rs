@@ -11,7 +11,7 @@ use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::{Date, Timestamp};
 
-use crate::sandbox::{access, correlation};
+use crate::sandbox::{access, context};
 
 /// What the script tells.
 struct Outside {
@@ -68,20 +68,20 @@ fn person() -> AttendedPsu {
 async fn opens_and_ends_a_consent(outside: &Outside) {
     let now = Timestamp::now();
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let correlation = correlation();
+    let context = context();
     let request = AuthorisationRequest {
         state: Private::new("state-0123456789"),
         code_verifier: Private::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
         redirect_uri: "https://outside.example/return".parse().unwrap(),
         psu: person(),
         valid_until: today.checked_add(jiff::Span::new().days(90)).unwrap(),
-        correlation: correlation.clone(),
+        context: context.clone(),
         now,
     };
     let started = outside.connector.start_authorisation(&request);
     assert_eq!(started.await.unwrap().way.href.scheme(), "http");
     let attended = PsuPresence::Attended(person());
-    let access = access(&outside.token, &attended, &correlation);
+    let access = access(&outside.token, &attended, &context);
     outside.connector.end_consent(&access).await.unwrap();
     let status = outside.connector.consent_status(&access).await.unwrap();
     assert!(matches!(status, BankConsent::Ended(_)), "{status:?}");
@@ -94,8 +94,8 @@ async fn a_connector_reads_what_the_official_description_describes() {
         return;
     };
     let attended = PsuPresence::Attended(person());
-    let correlation = correlation();
-    let access = access(&outside.token, &attended, &correlation);
+    let context = context();
+    let access = access(&outside.token, &attended, &context);
     if outside.has_consent {
         let status = outside.connector.consent_status(&access).await.unwrap();
         assert!(

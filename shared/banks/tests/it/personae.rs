@@ -6,7 +6,7 @@ use passerelle_domain::account::{AccountKind, Ineligible};
 use passerelle_domain::money::Currency;
 use passerelle_domain::transaction::BookingStatus;
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 pub fn folder() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/personae");
@@ -24,7 +24,7 @@ pub fn folder() -> Option<PathBuf> {
 async fn every_persona_can_be_connected_and_read() {
     let Some(folder) = folder() else { return };
     let sandbox = Sandbox::open_with(Some(folder)).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let today = sandbox.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let logins: Vec<_> = sandbox
         .bank
@@ -36,7 +36,7 @@ async fn every_persona_can_be_connected_and_read() {
     assert!(logins.len() >= 8, "{logins:?}");
     for login in logins {
         let token = sandbox.connect(&login).await;
-        let access = access(&token, &attended, &correlation);
+        let access = access(&token, &attended, &context);
         let accounts = sandbox.connector.accounts(&access).await.unwrap();
         let mut last = None;
         for account in &accounts {
@@ -63,10 +63,10 @@ async fn every_persona_can_be_connected_and_read() {
 async fn the_negative_personae_show_why_they_are() {
     let Some(folder) = folder() else { return };
     let sandbox = Sandbox::open_with(Some(folder)).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let read = async |login: &str| {
         let token = sandbox.connect(login).await;
-        let access = access(&token, &attended, &correlation);
+        let access = access(&token, &attended, &context);
         sandbox.connector.accounts(&access).await.unwrap()
     };
     let foreign = read("currency-not-supported").await;
@@ -87,9 +87,9 @@ async fn the_negative_personae_show_why_they_are() {
 async fn undated_card_lines_are_pending() {
     let Some(folder) = folder() else { return };
     let sandbox = Sandbox::open_with(Some(folder)).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("hermione-granger").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let accounts = sandbox.connector.accounts(&access).await.unwrap();
     let card = accounts
         .iter()

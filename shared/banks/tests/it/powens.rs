@@ -7,7 +7,7 @@ use passerelle_domain::reconciliation::{FetchedWindow, reconcile};
 use passerelle_domain::transaction::BookingStatus;
 
 use crate::personae::folder;
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 const INSTITUTION: &str = "sandbox-bank-powens";
 
@@ -16,8 +16,8 @@ async fn open() -> Sandbox {
 }
 
 async fn accounts(sandbox: &Sandbox, token: &OpenToken) -> Result<Vec<FetchedAccount>, BankError> {
-    let (unattended, correlation) = (sandbox.unattended(), correlation());
-    let access = access(token, &unattended, &correlation);
+    let (unattended, context) = (sandbox.unattended(), context());
+    let access = access(token, &unattended, &context);
     sandbox.connector.accounts(&access).await
 }
 
@@ -26,8 +26,8 @@ async fn movements(
     token: &OpenToken,
     account: &FetchedAccount,
 ) -> FetchedWindow {
-    let (unattended, correlation) = (sandbox.unattended(), correlation());
-    let access = access(token, &unattended, &correlation);
+    let (unattended, context) = (sandbox.unattended(), context());
+    let access = access(token, &unattended, &context);
     sandbox
         .connector
         .transactions(&access, &account.resource_id, Currency::EUR, None)
@@ -36,8 +36,8 @@ async fn movements(
 }
 
 async fn status(sandbox: &Sandbox, token: &OpenToken) -> BankConsent {
-    let (unattended, correlation) = (sandbox.unattended(), correlation());
-    let access = access(token, &unattended, &correlation);
+    let (unattended, context) = (sandbox.unattended(), context());
+    let access = access(token, &unattended, &context);
     sandbox.connector.consent_status(&access).await.unwrap()
 }
 

@@ -10,7 +10,7 @@ use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::reconciliation::{FetchedWindow, Reconciled, reconcile};
 use passerelle_domain::transaction::BookingStatus;
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 /// What is on every test account before its first movement, in cents.
 const OPENING: i64 = 120_000;
@@ -32,14 +32,14 @@ impl Reader {
     }
 
     async fn accounts(&self) -> Vec<FetchedAccount> {
-        let (attended, correlation) = (self.sandbox.attended(), correlation());
-        let access = access(&self.token, &attended, &correlation);
+        let (attended, context) = (self.sandbox.attended(), context());
+        let access = access(&self.token, &attended, &context);
         self.sandbox.connector.accounts(&access).await.unwrap()
     }
 
     async fn window(&self) -> FetchedWindow {
-        let (attended, correlation) = (self.sandbox.attended(), correlation());
-        let access = access(&self.token, &attended, &correlation);
+        let (attended, context) = (self.sandbox.attended(), context());
+        let access = access(&self.token, &attended, &context);
         let account = self.accounts().await.remove(0);
         self.sandbox
             .connector
@@ -155,11 +155,11 @@ async fn q06_an_id_that_changes_when_booked_makes_no_second_line() {
         let renewed = reader
             .sandbox
             .connector
-            .refresh_token(old, &correlation(), now)
+            .refresh_token(old, &context(), now)
             .await
             .unwrap();
-        let (attended, correlation) = (reader.sandbox.attended(), correlation());
-        let access = access(&renewed, &attended, &correlation);
+        let (attended, context) = (reader.sandbox.attended(), context());
+        let access = access(&renewed, &attended, &context);
         let fetched = reader
             .sandbox
             .connector
@@ -264,8 +264,8 @@ async fn q27_ignored_date_filters_bring_nothing_in_twice() {
     let reader = Reader::of("quirk-q27").await;
     let account = reader.account().await;
     let whole = reconcile(&account.id, &[], reader.window().await);
-    let (attended, correlation) = (reader.sandbox.attended(), correlation());
-    let access = access(&reader.token, &attended, &correlation);
+    let (attended, context) = (reader.sandbox.attended(), context());
+    let access = access(&reader.token, &attended, &context);
     let fetched = reader.accounts().await.remove(0);
     let from = Some(passerelle_domain::Date::constant(2026, 11, 1));
     let window = reader
@@ -284,8 +284,8 @@ async fn q27_ignored_date_filters_bring_nothing_in_twice() {
 async fn q27_refused_date_filters_are_left_out() {
     let reader = Reader::of("quirk-q27").await;
     let savings = reader.accounts().await.remove(1);
-    let (attended, correlation) = (reader.sandbox.attended(), correlation());
-    let access = access(&reader.token, &attended, &correlation);
+    let (attended, context) = (reader.sandbox.attended(), context());
+    let access = access(&reader.token, &attended, &context);
     let from = Some(passerelle_domain::Date::constant(2026, 11, 1));
     let window = reader
         .sandbox
@@ -306,8 +306,8 @@ async fn q27_refused_date_filters_are_left_out() {
 async fn q31_a_dead_refresh_token_needs_the_person_although_the_consent_stands() {
     let reader = Reader::of("quirk-q31").await;
     let now = reader.sandbox.clock.now();
-    let (attended, correlation) = (reader.sandbox.attended(), correlation());
-    let access = access(&reader.token, &attended, &correlation);
+    let (attended, context) = (reader.sandbox.attended(), context());
+    let access = access(&reader.token, &attended, &context);
     let status = reader
         .sandbox
         .connector
@@ -318,7 +318,7 @@ async fn q31_a_dead_refresh_token_needs_the_person_although_the_consent_stands()
     let renewal = reader
         .sandbox
         .connector
-        .refresh_token(&reader.token, &correlation, now)
+        .refresh_token(&reader.token, &context, now)
         .await;
     assert_eq!(
         renewal.unwrap_err().needs_psu(),
@@ -333,7 +333,7 @@ async fn q32_a_refresh_token_spent_by_a_failure_ends_in_a_clear_state() {
     let renew = async || {
         let connector = &reader.sandbox.connector;
         connector
-            .refresh_token(&reader.token, &correlation(), now)
+            .refresh_token(&reader.token, &context(), now)
             .await
             .unwrap_err()
     };
@@ -354,8 +354,8 @@ async fn q32_a_refresh_token_spent_by_a_failure_ends_in_a_clear_state() {
 async fn q38_a_second_consent_that_ends_the_first_is_seen() {
     let reader = Reader::of("quirk-q38").await;
     reader.sandbox.connect("quirk-q38").await;
-    let (attended, correlation) = (reader.sandbox.attended(), correlation());
-    let access = access(&reader.token, &attended, &correlation);
+    let (attended, context) = (reader.sandbox.attended(), context());
+    let access = access(&reader.token, &attended, &context);
     let status = reader
         .sandbox
         .connector
@@ -411,8 +411,8 @@ async fn q50_amounts_in_other_clothes_are_the_same_amounts() {
 async fn q51_a_bank_that_demands_the_person_cannot_be_read_without() {
     let reader = Reader::of("quirk-q51").await;
     assert!(!reader.accounts().await.is_empty());
-    let (unattended, correlation) = (reader.sandbox.unattended(), correlation());
-    let access = access(&reader.token, &unattended, &correlation);
+    let (unattended, context) = (reader.sandbox.unattended(), context());
+    let access = access(&reader.token, &unattended, &context);
     let error = reader
         .sandbox
         .connector
@@ -443,8 +443,8 @@ async fn q09_pending_amounts_without_a_sign_are_debits() {
 async fn q13_the_login_of_its_number_shows_the_circle() {
     let reader = Reader::of("quirk-q13").await;
     let account = reader.accounts().await.remove(0);
-    let (attended, correlation) = (reader.sandbox.attended(), correlation());
-    let access = access(&reader.token, &attended, &correlation);
+    let (attended, context) = (reader.sandbox.attended(), context());
+    let access = access(&reader.token, &attended, &context);
     let read = reader
         .sandbox
         .connector
@@ -457,8 +457,8 @@ async fn q13_the_login_of_its_number_shows_the_circle() {
 async fn q29_the_delay_in_a_sentence_is_told_to_the_caller() {
     let reader = Reader::of("quirk-q29").await;
     let account = reader.accounts().await.remove(0);
-    let (unattended, correlation) = (reader.sandbox.unattended(), correlation());
-    let access = access(&reader.token, &unattended, &correlation);
+    let (unattended, context) = (reader.sandbox.unattended(), context());
+    let access = access(&reader.token, &unattended, &context);
     let read = reader
         .sandbox
         .connector
@@ -476,7 +476,7 @@ async fn q33_a_refresh_token_used_twice_ends_the_chain() {
     let now = reader.sandbox.clock.now();
     let renew = async |token: &OpenToken| {
         let connector = &reader.sandbox.connector;
-        connector.refresh_token(token, &correlation(), now).await
+        connector.refresh_token(token, &context(), now).await
     };
     let renewed = renew(&reader.token).await.unwrap();
     assert!(

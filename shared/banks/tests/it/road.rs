@@ -6,14 +6,14 @@ use passerelle_domain::connection::ReauthenticationReason;
 use passerelle_domain::money::{Amount, Currency};
 use passerelle_domain::transaction::BookingStatus;
 
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 #[tokio::test]
 async fn consent_login_approval_tokens_accounts_movements() {
     let sandbox = Sandbox::open().await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
 
     let consent = sandbox.connector.consent_status(&access).await.unwrap();
     let valid_until = "2027-02-20T23:00:00Z".parse().unwrap();
@@ -88,7 +88,7 @@ async fn a_code_is_useless_with_another_attempts_secrets() {
             &other.secrets,
             Some(&back.code.unwrap()),
             back.issuer.as_deref(),
-            &correlation(),
+            &context(),
             sandbox.clock.now(),
         )
         .await;
@@ -104,7 +104,7 @@ async fn a_return_without_or_with_another_issuer_is_refused_before_the_code_is_s
         let now = sandbox.clock.now();
         let outcome = sandbox
             .connector
-            .exchange_code(&secrets, Some(&code), issuer, &correlation(), now)
+            .exchange_code(&secrets, Some(&code), issuer, &context(), now)
             .await;
         assert!(matches!(outcome, Err(BankError::IssuerMismatch)));
     }
@@ -115,11 +115,11 @@ async fn a_return_without_or_with_another_issuer_is_refused_before_the_code_is_s
 #[tokio::test]
 async fn tokens_are_renewed_and_a_spent_refresh_token_needs_the_person() {
     let sandbox = Sandbox::open().await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
     sandbox.clock.advance_minutes(11);
     assert!(token.needs_refresh(sandbox.clock.now()));
-    let stale = access(&token, &attended, &correlation);
+    let stale = access(&token, &attended, &context);
     assert!(
         sandbox
             .connector
@@ -132,18 +132,15 @@ async fn tokens_are_renewed_and_a_spent_refresh_token_needs_the_person() {
     let now = sandbox.clock.now();
     let renewed = sandbox
         .connector
-        .refresh_token(&token, &correlation, now)
+        .refresh_token(&token, &context, now)
         .await
         .unwrap();
     let renewed = OpenToken::from_bytes(&renewed.to_bytes()).unwrap();
     assert!(!renewed.needs_refresh(now));
-    let fresh = access(&renewed, &attended, &correlation);
+    let fresh = access(&renewed, &attended, &context);
     assert_eq!(sandbox.connector.accounts(&fresh).await.unwrap().len(), 2);
 
-    let again = sandbox
-        .connector
-        .refresh_token(&token, &correlation, now)
-        .await;
+    let again = sandbox.connector.refresh_token(&token, &context, now).await;
     assert_eq!(
         again.unwrap_err().needs_psu(),
         Some(ReauthenticationReason::TokenRefused)
@@ -153,9 +150,9 @@ async fn tokens_are_renewed_and_a_spent_refresh_token_needs_the_person() {
 #[tokio::test]
 async fn an_ended_consent_stays_ended_and_ending_it_again_is_no_error() {
     let sandbox = Sandbox::open().await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     sandbox.connector.end_consent(&access).await.unwrap();
     sandbox.connector.end_consent(&access).await.unwrap();
     assert_eq!(
@@ -172,7 +169,7 @@ async fn an_ended_consent_stays_ended_and_ending_it_again_is_no_error() {
 #[tokio::test]
 async fn the_bank_shortens_what_is_asked_too_long_and_its_answer_counts() {
     let sandbox = Sandbox::open().await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let mut request = sandbox.request();
     request.valid_until = passerelle_domain::Date::constant(2030, 1, 1);
     let started = sandbox
@@ -188,12 +185,12 @@ async fn the_bank_shortens_what_is_asked_too_long_and_its_answer_counts() {
             &started.secrets,
             Some(&back.code.unwrap()),
             back.issuer.as_deref(),
-            &correlation,
+            &context,
             sandbox.clock.now(),
         )
         .await
         .unwrap();
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     assert_eq!(
         sandbox.connector.consent_status(&access).await.unwrap(),
         BankConsent::Valid {
@@ -205,10 +202,10 @@ async fn the_bank_shortens_what_is_asked_too_long_and_its_answer_counts() {
 #[tokio::test]
 async fn a_revocation_in_online_banking_is_seen() {
     let sandbox = Sandbox::open().await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
     sandbox.revoke_in_online_banking("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     assert_eq!(
         sandbox.connector.consent_status(&access).await.unwrap(),
         BankConsent::Ended(BankConsentEnd::RevokedByPsu)

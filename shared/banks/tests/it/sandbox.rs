@@ -11,6 +11,8 @@ use passerelle_banks::{
     Banks, Connector, DirectoryEntry, Onboarded, OpenToken, ScaApproach,
 };
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence, SpentAccess};
+use passerelle_domain::call_context::CallContext;
+use passerelle_domain::deadline::Deadline;
 use passerelle_domain::ids::CorrelationId;
 use passerelle_domain::private::Private;
 use passerelle_domain::{Date, Timestamp};
@@ -167,7 +169,7 @@ impl Sandbox {
                 .unwrap(),
             psu: self.psu(),
             valid_until: Date::constant(2027, 2, 20),
-            correlation: correlation(),
+            context: context(),
             now: self.clock.now(),
         }
     }
@@ -199,10 +201,10 @@ impl Sandbox {
     pub async fn settle(&self, login: &str, decision: &str) -> OpenToken {
         let (secrets, back) = self.visit(login, decision).await;
         let token = self.exchange(&secrets, &back).await;
-        let (attended, correlation) = (self.attended(), correlation());
+        let (attended, context) = (self.attended(), context());
         let status = self
             .connector
-            .consent_status(&access(&token, &attended, &correlation))
+            .consent_status(&access(&token, &attended, &context))
             .await;
         if !matches!(status, Ok(BankConsent::NotAsked)) {
             return token;
@@ -223,7 +225,7 @@ impl Sandbox {
         let (issuer, now) = (back.issuer.as_deref(), self.clock.now());
         let token = self
             .connector
-            .exchange_code(secrets, back.code.as_ref(), issuer, &correlation(), now)
+            .exchange_code(secrets, back.code.as_ref(), issuer, &context(), now)
             .await
             .unwrap();
         OpenToken::from_bytes(&token.to_bytes()).unwrap()
@@ -250,19 +252,22 @@ impl Sandbox {
     }
 }
 
-pub fn correlation() -> CorrelationId {
-    CorrelationId::from_entropy([3; 16])
+pub fn context() -> CallContext {
+    CallContext {
+        correlation: CorrelationId::from_entropy([3; 16]),
+        deadline: Deadline::NONE,
+    }
 }
 
 pub fn access<'a>(
     token: &'a OpenToken,
     presence: &'a PsuPresence,
-    correlation: &'a CorrelationId,
+    context: &'a CallContext,
 ) -> Access<'a> {
     Access {
         token,
         presence,
-        correlation,
+        context,
     }
 }
 

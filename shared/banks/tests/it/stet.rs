@@ -5,7 +5,7 @@ use passerelle_domain::account::{AccountIdentification, AccountKind};
 use passerelle_domain::money::Currency;
 
 use crate::personae::folder;
-use crate::sandbox::{Sandbox, access, correlation};
+use crate::sandbox::{Sandbox, access, context};
 
 fn called(sandbox: &Sandbox, what: &str) -> usize {
     let calls = sandbox.calls.lock().unwrap();
@@ -15,9 +15,9 @@ fn called(sandbox: &Sandbox, what: &str) -> usize {
 #[tokio::test]
 async fn model_a2_forwards_the_accounts_once() {
     let sandbox = Sandbox::open_at("sandbox-bank-stet-a2").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     for _ in 0..3 {
         assert_eq!(sandbox.connector.accounts(&access).await.unwrap().len(), 1);
     }
@@ -27,9 +27,9 @@ async fn model_a2_forwards_the_accounts_once() {
 #[tokio::test]
 async fn model_a1_forwards_nothing() {
     let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     sandbox.connector.accounts(&access).await.unwrap();
     assert_eq!(called(&sandbox, "PUT"), 0);
 }
@@ -37,7 +37,7 @@ async fn model_a1_forwards_nothing() {
 #[tokio::test]
 async fn a_process_that_has_not_seen_the_links_reads_the_list_again() {
     let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
     let lists = || {
         let calls = sandbox.calls.lock().unwrap();
@@ -46,7 +46,7 @@ async fn a_process_that_has_not_seen_the_links_reads_the_list_again() {
             .filter(|(line, _)| line.ends_with("/accounts"))
             .count()
     };
-    let seen = access(&token, &attended, &correlation);
+    let seen = access(&token, &attended, &context);
     let account = sandbox.connector.accounts(&seen).await.unwrap().remove(0);
     let from = Some(passerelle_domain::Date::constant(2026, 11, 1));
     let read = async |access| {
@@ -63,23 +63,23 @@ async fn a_process_that_has_not_seen_the_links_reads_the_list_again() {
     let now = sandbox.clock.now();
     let renewed = sandbox
         .connector
-        .refresh_token(&token, &correlation, now)
+        .refresh_token(&token, &context, now)
         .await
         .unwrap();
-    read(access(&renewed, &attended, &correlation)).await;
+    read(access(&renewed, &attended, &context)).await;
     assert_eq!(lists(), before + 1);
 }
 
 #[tokio::test]
 async fn q34_a_bank_that_does_not_rotate_takes_the_same_refresh_token_again() {
     let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
-    let correlation = correlation();
+    let context = context();
     let mut token = sandbox.connect("camille.martin").await;
     for _ in 0..3 {
         let now = sandbox.clock.now();
         token = sandbox
             .connector
-            .refresh_token(&token, &correlation, now)
+            .refresh_token(&token, &context, now)
             .await
             .unwrap();
         token = OpenToken::from_bytes(&token.to_bytes()).unwrap();
@@ -89,25 +89,25 @@ async fn q34_a_bank_that_does_not_rotate_takes_the_same_refresh_token_again() {
 #[tokio::test]
 async fn q38_a_second_link_ends_the_first() {
     let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let first = sandbox.connect("camille.martin").await;
     let second = sandbox.connect("camille.martin").await;
     let error = sandbox
         .connector
-        .accounts(&access(&first, &attended, &correlation))
+        .accounts(&access(&first, &attended, &context))
         .await
         .unwrap_err();
     assert!(error.needs_psu().is_some(), "{error}");
-    let second = access(&second, &attended, &correlation);
+    let second = access(&second, &attended, &context);
     assert_eq!(sandbox.connector.accounts(&second).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn q36_the_whole_history_is_for_the_first_token_only() {
     let sandbox = Sandbox::open_at("sandbox-bank-stet").await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("camille.martin").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
     let whole = sandbox
         .connector
@@ -117,10 +117,10 @@ async fn q36_the_whole_history_is_for_the_first_token_only() {
     let now = sandbox.clock.now();
     let renewed = sandbox
         .connector
-        .refresh_token(&token, &correlation, now)
+        .refresh_token(&token, &context, now)
         .await
         .unwrap();
-    let access = crate::sandbox::access(&renewed, &attended, &correlation);
+    let access = crate::sandbox::access(&renewed, &attended, &context);
     let recent = sandbox
         .connector
         .transactions(&access, &account.resource_id, Currency::EUR, None)
@@ -134,9 +134,9 @@ async fn q36_the_whole_history_is_for_the_first_token_only() {
 async fn q44_a_deferred_card_is_tied_to_its_account() {
     let Some(folder) = folder() else { return };
     let sandbox = Sandbox::open_through("sandbox-bank-stet-a2", Some(folder)).await;
-    let (attended, correlation) = (sandbox.attended(), correlation());
+    let (attended, context) = (sandbox.attended(), context());
     let token = sandbox.connect("hermione-granger").await;
-    let access = access(&token, &attended, &correlation);
+    let access = access(&token, &attended, &context);
     let accounts = sandbox.connector.accounts(&access).await.unwrap();
     assert_eq!(accounts.len(), 2, "savings are out of STET's reach");
     let card = accounts

@@ -19,7 +19,7 @@ use rustls_pki_types::pem::PemObject;
 use sandbox_bank::{Bank, Life, TestAuthority, serve_strictly};
 use url::Url;
 
-use crate::sandbox::{TestClock, correlation, decide_with};
+use crate::sandbox::{TestClock, context, decide_with};
 
 pub const CLIENT_ID: &str = "PSDFR-ACPR-12345";
 
@@ -181,7 +181,7 @@ impl StrictBank {
                 .unwrap(),
             psu: self.psu(),
             valid_until: Date::constant(2027, 2, 20),
-            correlation: correlation(),
+            context: context(),
             now: self.clock.now(),
         }
     }
@@ -209,7 +209,7 @@ impl StrictBank {
                 &started.secrets,
                 Some(&back.code.unwrap()),
                 back.issuer.as_deref(),
-                &correlation(),
+                &context(),
                 self.clock.now(),
             )
             .await
@@ -225,7 +225,7 @@ impl StrictBank {
         decide_with(&browser, started.way.href, "camille.martin", "approve").await;
         let now = self.clock.now();
         connector
-            .exchange_code(&started.secrets, None, None, &correlation(), now)
+            .exchange_code(&started.secrets, None, None, &context(), now)
             .await
             .unwrap()
     }

@@ -6,16 +6,16 @@ use passerelle_banks::{AispCertificates, BankError, CertificateKind, Connector};
 use passerelle_domain::money::Currency;
 use sandbox_bank::TestAuthority;
 
-use crate::sandbox::{access, correlation, decide_with};
+use crate::sandbox::{access, context, decide_with};
 use crate::strict_bank::{CLIENT_ID, IN_FORCE, OVER, Safe, StrictBank};
 
 const SIGNING: [&str; 3] = ["sandbox-bank", "sandbox-bank-stet", "sandbox-bank-stet-a2"];
 
 /// From the consent to its end; every call is signed and shows the certificate.
 async fn the_whole_road(bank: &StrictBank, connector: &dyn Connector) {
-    let (attended, correlation) = (bank.attended(), correlation());
+    let (attended, context) = (bank.attended(), context());
     let token = bank.connect(connector).await.unwrap();
-    let first = access(&token, &attended, &correlation);
+    let first = access(&token, &attended, &context);
     let account = connector.accounts(&first).await.unwrap().remove(0);
     let window = connector
         .transactions(&first, &account.resource_id, Currency::EUR, None)
@@ -23,10 +23,10 @@ async fn the_whole_road(bank: &StrictBank, connector: &dyn Connector) {
         .unwrap();
     assert!(window.lines.len() > 500, "{}", window.lines.len());
     let renewed = connector
-        .refresh_token(&token, &correlation, bank.clock.now())
+        .refresh_token(&token, &context, bank.clock.now())
         .await
         .unwrap();
-    let second = access(&renewed, &attended, &correlation);
+    let second = access(&renewed, &attended, &context);
     assert!(!connector.accounts(&second).await.unwrap().is_empty());
     connector.end_consent(&second).await.unwrap();
 }
@@ -51,8 +51,8 @@ async fn first_refusal(
         Ok(_) => {
             let honest = bank.connector(institution, bank.certificates(bank.safe()));
             let token = bank.connect(honest.as_ref()).await.unwrap();
-            let (attended, correlation) = (bank.attended(), correlation());
-            let access = access(&token, &attended, &correlation);
+            let (attended, context) = (bank.attended(), context());
+            let access = access(&token, &attended, &context);
             connector.accounts(&access).await.unwrap_err()
         }
     }
@@ -161,7 +161,7 @@ async fn another_third_partys_certificate_gets_no_tokens_in_our_name() {
     let (code, issuer) = (back.code.as_ref(), back.issuer.as_deref());
     let now = bank.clock.now();
     let error = another
-        .exchange_code(&started.secrets, code, issuer, &correlation(), now)
+        .exchange_code(&started.secrets, code, issuer, &context(), now)
         .await
         .unwrap_err();
     assert_eq!(code_of(error), "invalid_client");
@@ -304,8 +304,8 @@ async fn another_third_party_reads_and_ends_nothing_of_ours() {
             "sandbox-bank-redirect" => bank.connect_without_code(ours.as_ref()).await,
             _ => bank.connect(ours.as_ref()).await.unwrap(),
         };
-        let (attended, correlation) = (bank.attended(), correlation());
-        let access = access(&token, &attended, &correlation);
+        let (attended, context) = (bank.attended(), context());
+        let access = access(&token, &attended, &context);
         let stolen = theirs.accounts(&access).await;
         assert!(stolen.is_err(), "{institution}");
         // Whether it is told "unknown" or "not yours": nothing ends.

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use passerelle_banks::OpenToken;
 use url::Url;
 
-use crate::sandbox::{access, correlation};
+use crate::sandbox::{access, context};
 use crate::strict_bank::{CLIENT_ID, IN_FORCE, StrictBank, connector_at};
 
 /// A request as it left the house.
@@ -60,8 +60,8 @@ async fn signed(bank: &StrictBank, institution: &str) -> Sent {
             "authorised_at":"2026-11-22T10:00:00Z","renewed":false}}"#
         );
         let token = OpenToken::from_bytes(json.as_bytes()).unwrap();
-        let (attended, correlation) = (bank.attended(), correlation());
-        let access = access(&token, &attended, &correlation);
+        let (attended, context) = (bank.attended(), context());
+        let access = access(&token, &attended, &context);
         connector.accounts(&access).await.unwrap_err();
     }
     let sent = heard.lock().unwrap().remove(0);

@@ -71,7 +71,7 @@ fn function() -> Function {
         .route("/refused", get(async || Problem::new(Code::Conflict)));
     Function::new("example")
         .http(router)
-        .queue(async |work: Work| {
+        .queue(async |work: Work, _| {
             if work.client.as_str() == "cli_bad" {
                 return Err(std::io::Error::other("not now").into());
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::Context;
+use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::{Function, Work, WorkError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ impl Fate {
     }
 }
 
-fn work(work: Work) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
+fn work(work: Work, _: Deadline) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
     let fate = work.client.as_str().to_owned();
     assert_ne!(fate, "PanicsAtOnce");
     async move {

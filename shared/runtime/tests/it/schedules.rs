@@ -26,7 +26,7 @@ fn call(time: &str) -> Value {
 async fn a_tick_carries_the_moment_the_schedule_meant() {
     let seen: Arc<Mutex<Option<Timestamp>>> = Arc::default();
     let kept = Arc::clone(&seen);
-    let function = Function::new("example").tick(move |tick: Tick| {
+    let function = Function::new("example").tick(move |tick: Tick, _| {
         *kept.lock().unwrap() = Some(tick.at);
         async { Ok(()) }
     });
@@ -41,14 +41,14 @@ async fn a_tick_carries_the_moment_the_schedule_meant() {
 #[tokio::test]
 async fn a_tick_that_fails_or_panics_is_an_error_for_the_platform() {
     let event = call("2026-11-22T08:00:00Z");
-    let failing =
-        Function::new("example").tick(async |_: Tick| Err(std::io::Error::other("SECRET").into()));
+    let failing = Function::new("example")
+        .tick(async |_: Tick, _| Err(std::io::Error::other("SECRET").into()));
     let error = failing
         .answer(event.clone(), Context::default())
         .await
         .unwrap_err();
     assert!(!error.to_string().contains("SECRET"), "{error}");
-    let panicking = Function::new("example").tick(async |_: Tick| panic!("SECRET"));
+    let panicking = Function::new("example").tick(async |_: Tick, _| panic!("SECRET"));
     let error = panicking
         .answer(event, Context::default())
         .await
@@ -58,7 +58,7 @@ async fn a_tick_that_fails_or_panics_is_an_error_for_the_platform() {
 
 #[tokio::test]
 async fn an_unknown_or_broken_event_is_a_clear_error() {
-    let function = Function::new("example").tick(async |_: Tick| Ok(()));
+    let function = Function::new("example").tick(async |_: Tick, _| Ok(()));
     for event in [
         json!({}),
         json!(null),
