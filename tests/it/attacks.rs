@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::person::{Person, client};
-use crate::world::{Api, World, approve, wait_for_ending, walk_to_bank};
+use crate::world::{Api, World, approve, shown_code, wait_for_ending, walk_to_bank};
 
 async fn world() -> (World, Api) {
     let world = World::start(Options::in_memory()).await;
@@ -149,16 +149,21 @@ async fn a_link_with_one_symbol_changed_is_no_link() {
             let answer = attacker.get(&format!("{start}/{forged}{step}")).await;
             assert_eq!(answer.status(), 404, "{step}");
         }
-        for step in [
-            "/continue",
-            "/decline",
-            "/leave",
-            "/confirm",
-            "/not-me",
-            "/elsewhere",
-        ] {
+        for step in ["/continue", "/decline", "/leave", "/elsewhere"] {
             let answer = attacker.post(&format!("{start}/{forged}{step}"), &[]).await;
             assert_eq!(answer.status(), 404, "{step}");
+        }
+        let base = link.split("/journey/").next().unwrap();
+        for (step, fields) in [
+            ("resume", &[("journey", forged.as_str())][..]),
+            ("not-me", &[("journey", forged.as_str())][..]),
+            (
+                "confirm",
+                &[("journey", forged.as_str()), ("code", "0")][..],
+            ),
+        ] {
+            let url = format!("{base}/v1/callback/sandbox-bank/{step}");
+            assert_eq!(attacker.post(&url, fields).await.status(), 404, "{step}");
         }
     }
     assert_eq!(attacker.get(&link).await.status(), 200, "the real one");
@@ -181,25 +186,32 @@ async fn who_has_the_link_but_not_the_browser_gets_neither_the_bank_nor_the_resu
     let page = stranger.submit(&offer, &[]).await;
     assert!(!page.html.contains("/journey/to/"), "{}", page.html);
 
-    // The bank answers in another browser; only the one that left can say yes or no.
+    // The bank answers in another browser; only the one that left can go on, and with the code alone.
     let back = approve(&mut Person::new(), &login, "camille.martin").await;
-    Person::new().open(back.as_str()).await;
-    for answer in ["not-me", "confirm"] {
-        let url: Url = format!("{link}/{answer}").parse().unwrap();
-        stranger.submit(&url, &[]).await;
-        assert_eq!(api.connection("customer-1").await, Value::Null, "{answer}");
-    }
+    let shown = Person::new().open(back.as_str()).await;
+    let code = shown_code(&shown);
     let token = link.rsplit('/').next().unwrap();
-    stranger
-        .open(format!(
-            "{}/v1/callback/sandbox-bank/resume?journey={token}",
-            world.base
-        ))
-        .await;
-    assert_eq!(api.connection("customer-1").await, Value::Null);
+    let callback = format!("{}/v1/callback/sandbox-bank", world.base);
+    for (step, fields) in [
+        (
+            "confirm",
+            &[("journey", token), ("code", code.as_str())][..],
+        ),
+        ("not-me", &[("journey", token)][..]),
+        ("resume", &[("journey", token)][..]),
+    ] {
+        let url: Url = format!("{callback}/{step}").parse().unwrap();
+        stranger.submit(&url, fields).await;
+        stranger
+            .open(format!("{url}?journey={token}&code={code}"))
+            .await;
+        assert_eq!(api.connection("customer-1").await, Value::Null, "{step}");
+    }
 
     let confirm = person.open(format!("{link}/progress")).await;
-    let last = person.submit(&confirm.link("/confirm"), &[]).await;
+    let last = person
+        .answer(&confirm, "/confirm", &[("code", &code)])
+        .await;
     let last = wait_for_ending(&mut person, last).await;
     assert!(last.html.contains("class=\"facts\""), "{}", last.html);
     let seen = stranger.open(&link).await;
@@ -241,6 +253,10 @@ async fn a_short_link_works_once_for_ten_minutes_and_looking_does_not_use_it() {
     assert_eq!(attacker.post(&first, &[]).await.status(), 410, "once");
     assert_eq!(attacker.get(&first).await.status(), 410);
 
+    // The journey was handed over: who began it offers no other link without leaving for the bank anew.
+    let page = person.submit(&offer, &[]).await;
+    assert!(!page.html.contains("class=\"typed\">"), "{}", page.html);
+    walk_to_bank(&mut person, &link).await;
     let second = short(&mut person).await;
     assert_ne!(first, second);
     world
@@ -296,8 +312,6 @@ async fn looking_changes_nothing_whatever_is_looked_at() {
         "/purposes",
         "/leave",
         "/progress",
-        "/confirm",
-        "/not-me",
         "/elsewhere",
         "/bank?institution=sandbox-bank-stet",
         "/purposes?purpose=advice",
@@ -471,7 +485,7 @@ async fn no_host_header_and_no_parameter_turns_a_link_elsewhere() {
         .await;
     assert_eq!(chosen.status(), 303);
     let request = attacker.http.post(format!("{link}/purposes"));
-    let mut request = request.form(&[("purpose", "advice")]);
+    let mut request = request.form(&[("institution", "sandbox-bank"), ("purpose", "advice")]);
     for (name, value) in spoofed {
         request = request.header(name, value);
     }
@@ -582,7 +596,10 @@ async fn the_one_cookie_is_for_this_host_unread_by_scripts_and_ends_with_the_day
         .post(&format!("{link}/bank"), &[("institution", "sandbox-bank")])
         .await;
     let left = attacker
-        .post(&format!("{link}/purposes"), &[("purpose", "advice")])
+        .post(
+            &format!("{link}/purposes"),
+            &[("institution", "sandbox-bank"), ("purpose", "advice")],
+        )
         .await;
     let cookies: Vec<_> = left.headers().get_all(SET_COOKIE).iter().collect();
     assert_eq!(cookies.len(), 1);

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::person::Person;
-use crate::world::{Api, World, approve, connect, decide, log_in, wait_for_ending, walk_to_bank};
+use crate::world::{
+    Api, World, approve, connect, decide, log_in, shown_code, wait_for_ending, walk_to_bank,
+};
 
 async fn world() -> (World, Api) {
     let world = World::start(Options::in_memory()).await;
@@ -385,7 +387,7 @@ async fn a_return_that_is_none_is_refused_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_return_in_another_browser_waits_for_a_yes_in_the_first() {
+async fn a_return_in_another_browser_waits_for_its_code_in_the_first() {
     let (_world, api) = world().await;
     let consent = api.open_consent("customer-1").await;
     let link = consent["journey_url"].as_str().unwrap();
@@ -396,7 +398,18 @@ async fn a_return_in_another_browser_waits_for_a_yes_in_the_first() {
     assert!(!elsewhere.html.contains("/journey/"), "{}", elsewhere.html);
     assert_eq!(api.connection("customer-1").await, Value::Null);
     let confirm = person.open(format!("{link}/progress")).await;
-    let last = person.submit(&confirm.link("/confirm"), &[]).await;
+    // A click is not enough, and neither is a code that was not shown.
+    for wrong in ["", "00000000"] {
+        let again = person
+            .answer(&confirm, "/confirm", &[("code", wrong)])
+            .await;
+        assert!(again.html.contains("role=\"alert\""), "{}", again.html);
+        assert_eq!(api.connection("customer-1").await, Value::Null);
+    }
+    let code = shown_code(&elsewhere);
+    let last = person
+        .answer(&confirm, "/confirm", &[("code", &code)])
+        .await;
     wait_for_ending(&mut person, last).await;
     assert_eq!(api.connection("customer-1").await["status"], "active");
 }

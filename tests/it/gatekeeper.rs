@@ -137,6 +137,7 @@ impl Watch {
                     .filter_map(Value::as_object)
                     .flatten()
                     .map(|(kind, write)| {
+                        // `Put`, `Update`, `Delete` and `ConditionCheck`.
                         (
                             format!("dynamodb:{kind}Item"),
                             self.named(&write["TableName"]),

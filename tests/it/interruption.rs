@@ -21,7 +21,7 @@ async fn killed_between_any_two_steps_the_journey_goes_on_and_nothing_is_lost() 
         .await;
     machine.crash().await;
     let both = [("purpose", "advice"), ("purpose", "quote")];
-    let page = person.submit(&page.link("/purposes"), &both).await;
+    let page = person.answer(&page, "/purposes", &both).await;
     machine.crash().await;
     let page = person.open(page.link("/sandbox-bank/")).await;
     machine.crash().await;

@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::person::{Page, Person, client};
+use crate::person::{Page, Person};
+use crate::raw_tables::{dump, of_connection};
 use crate::world::{Api, World, approve, connect, decide, log_in, wait_for_ending};
 
 const DAY: i64 = 24;
@@ -48,7 +49,7 @@ async fn walk_renewal(person: &mut Person, link: &str) -> Page {
         .iter()
         .map(|purpose| ("purpose", purpose.as_str()))
         .collect();
-    let page = person.submit(&page.link("/purposes"), &chosen).await;
+    let page = person.answer(&page, "/purposes", &chosen).await;
     person.open(page.link("/sandbox-bank/")).await
 }
 
@@ -87,54 +88,6 @@ async fn accounts(api: &Api, connection: &Value) -> BTreeSet<String> {
     let accounts = answer.body["accounts"].as_array().unwrap();
     let ids = accounts.iter().map(|it| it["id"].as_str().unwrap());
     ids.map(str::to_owned).collect()
-}
-
-/// Every item of a table, as DynamoDB writes it.
-async fn dump(world: &World, keys: bool) -> Vec<Value> {
-    let functions = &world.suite.template().functions;
-    let sync = functions.iter().find(|it| it.folder == "sync").unwrap();
-    let variable = if keys {
-        "KEYS_TABLE_NAME"
-    } else {
-        "TABLE_NAME"
-    };
-    let table = &sync.environment[variable];
-    let endpoint = world.suite.aws().endpoint().await.unwrap();
-    let (mut items, mut from) = (Vec::new(), Value::Null);
-    loop {
-        let mut request = json!({"TableName": table});
-        if !from.is_null() {
-            request["ExclusiveStartKey"] = from;
-        }
-        let answer = client()
-            .post(endpoint.clone())
-            .header("x-amz-target", "DynamoDB_20120810.Scan")
-            .header("content-type", "application/x-amz-json-1.0")
-            .header(
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-3/dynamodb/aws4_request, \
-                 SignedHeaders=host, Signature=none",
-            )
-            .body(request.to_string())
-            .send()
-            .await
-            .unwrap();
-        let page: Value = answer.json().await.unwrap();
-        assert!(page["Items"].is_array(), "{page}");
-        items.extend(page["Items"].as_array().unwrap().clone());
-        from = page["LastEvaluatedKey"].clone();
-        if from.is_null() {
-            return items;
-        }
-    }
-}
-
-fn of_connection(items: &[Value], id: &str) -> Vec<Value> {
-    let ending = format!("#C#{id}");
-    let mine = items
-        .iter()
-        .filter(|item| item["pk"]["S"].as_str().unwrap().ends_with(&ending));
-    mine.cloned().collect()
 }
 
 /// The sealed values of some items, with the place each was sealed for.
@@ -363,9 +316,8 @@ async fn an_abandoned_or_declined_renewal_harms_nothing() {
     let ending = person.open(back.as_str()).await;
     assert_eq!(ending.status, 200, "{}", ending.html);
     // Said no on our page.
-    let page = Person::new().open(&link).await;
-    let mut other = Person::new();
-    other.submit(&page.link("/decline"), &[]).await;
+    let page = person.open(&link).await;
+    person.submit(&page.link("/decline"), &[]).await;
     let declined = consent_of(&api, &connection).await;
     assert_eq!(declined["valid_until"], before["valid_until"]);
     assert_eq!(declined["status"], "valid");

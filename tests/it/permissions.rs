@@ -255,9 +255,10 @@ fn certificates_and_their_keys_are_for_the_functions_that_call_banks_and_named_o
             .iter()
             .map(|role| role["!Ref"].as_str().expect("a role").to_owned())
             .collect();
-        // A code is exchanged in one function, so one function may read the aggregator's secret.
+        // A code is exchanged where the person returns, and where a return nobody carried on is given back:
+        // these two functions may read the aggregator's secret.
         let callers: &[&str] = match name {
-            "ReadAggregatorSecret" => &["BankCallbackRole"],
+            "ReadAggregatorSecret" => &["BankCallbackRole", "ConsentExpiryRole"],
             _ => &[
                 "ConsentStartRole",
                 "BankCallbackRole",

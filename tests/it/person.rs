@@ -42,6 +42,26 @@ impl Page {
             .collect()
     }
 
+    /// The hidden fields of the first form whose address holds `part`.
+    fn hidden_fields(&self, part: &str) -> Vec<(String, String)> {
+        let forms = self.html.split("<form").skip(1);
+        let form = forms
+            .filter_map(|rest| rest.split("</form>").next())
+            .find(|form| {
+                let action = form.split("action=\"").nth(1);
+                action.is_some_and(|it| it.split('"').next().unwrap_or_default().contains(part))
+            });
+        let inputs = form.unwrap_or_default().split("<input").skip(1);
+        let hidden = inputs.filter(|input| input.contains("type=\"hidden\""));
+        let attribute = |input: &str, name: &str| {
+            let value = input.split(&format!("{name}=\"")).nth(1)?;
+            Some(unescape(value.split('"').next()?))
+        };
+        hidden
+            .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
+            .collect()
+    }
+
     /// The one heading.
     pub fn heading(&self) -> String {
         let rest = self.html.split("<h1").nth(1).unwrap_or_default();
@@ -118,6 +138,16 @@ impl Person {
     pub async fn submit(&mut self, url: &Url, fields: &[(&str, &str)]) -> Page {
         let answer = self.send(self.http.post(url.clone()).form(fields)).await;
         self.follow(url.clone(), answer).await
+    }
+
+    /// Fills in the form whose address holds `part`, with what it carries along by itself, and sends it.
+    pub async fn answer(&mut self, page: &Page, part: &str, fields: &[(&str, &str)]) -> Page {
+        let hidden = page.hidden_fields(part);
+        let own = hidden
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<_> = own.chain(fields.iter().copied()).collect();
+        self.submit(&page.link(part), &all).await
     }
 
     /// The value of a cookie.

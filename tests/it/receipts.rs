@@ -396,7 +396,6 @@ fn waiting(number: u8, now: Timestamp) -> Consent {
         state: ConsentState::Received {
             link_expires_at: now + SignedDuration::from_hours(24),
             institution: Some("sandbox-bank".parse().unwrap()),
-            chosen: Some(BTreeSet::from(["advice".parse().unwrap()])),
         },
         version: 1,
     }
@@ -415,7 +414,10 @@ async fn appends_at_the_same_time_follow_one_another_in_one_chain() {
         let before = waiting(number, now);
         let link = passerelle_aws::table::Digest::of(&number.to_string());
         table.open_consent(&before, &link, None, now).await.unwrap();
+        let ticked = BTreeSet::from(["advice".parse().unwrap()]);
         let granted = ConsentEvent::BankAuthorised {
+            institution: "sandbox-bank".parse().unwrap(),
+            agreed: before.agree(&ticked, now).unwrap(),
             connection: ConnectionId::from_entropy([number; 16]),
             bank_valid_until: now + SignedDuration::from_hours(24 * 180),
         };

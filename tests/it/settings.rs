@@ -203,7 +203,7 @@ async fn a_later_catalogue_neither_rewords_nor_widens_nor_ends_what_was_asked_be
     let page = person.submit(&page.link("/bank"), &bank).await;
     assert!(page.html.contains("As it was"), "{}", page.html);
     let yes = [("purpose", "advice")];
-    let page = person.submit(&page.link("/purposes"), &yes).await;
+    let page = person.answer(&page, "/purposes", &yes).await;
     let login = person.open(page.link("/sandbox-bank/")).await;
     let back = approve(&mut person, &login, "camille.martin").await;
     let progress = person.open(back.as_str()).await;

@@ -172,7 +172,7 @@ pub async fn walk_to(person: &mut Person, journey_url: &str, institution: &str) 
         .await;
     assert_eq!(page.inputs("purpose").len(), 2, "{}", page.html);
     let both = [("purpose", "advice"), ("purpose", "quote")];
-    person.submit(&page.link("/purposes"), &both).await
+    person.answer(&page, "/purposes", &both).await
 }
 
 /// Logs in at the sandbox bank and says yes with every account; returns where the bank leads.
@@ -195,6 +195,13 @@ pub async fn decide(person: &mut Person, approval: &Page, decision: &str) -> url
         .await
 }
 
+/// The code that the browser shows that was at the bank.
+pub fn shown_code(page: &Page) -> String {
+    let shown = page.html.split("class=\"typed\">").nth(1);
+    let shown = shown.unwrap_or_else(|| panic!("no code on {}", page.html));
+    shown.split('<').next().unwrap().to_owned()
+}
+
 /// Looks at the progress page until it says something else than "wait".
 pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
     let (started, mut page) = (Instant::now(), progress);
@@ -205,6 +212,11 @@ pub async fn wait_for_ending(person: &mut Person, progress: Page) -> Page {
             page.html
         );
         tokio::time::sleep(Duration::from_millis(150)).await;
+        // Where the bank may have decided, the page asks whether it goes on.
+        if page.html.contains("/resume\"") {
+            page = person.answer(&page, "/resume", &[]).await;
+            continue;
+        }
         // As the page itself does: it looks again where it says, whatever was asked before.
         let mut again = page.url.clone();
         again.set_query(None);

@@ -1,12 +1,16 @@
 //! The return from the bank: code to tokens, tokens to the vault, first sync queued.
 //!
-//! The attempt is found by its single-use `state` and claimed before the code is exchanged. What the
-//! bank gives back is stored before anything else is done with it, so every step after that can be
-//! carried on by [`resume`].
+//! The attempt is found by its single-use `state` ([`returning`]) and claimed before the code is exchanged
+//! ([`exchange`]). What the bank gives back is stored before anything else is done with it, so every step
+//! after that can be carried on ([`resuming`]) or given back. A return in another browser than the one
+//! that left waits for the person's code ([`confirming`]).
 
+mod confirming;
 mod exchange;
+mod onward;
 mod pages;
-mod resume;
+mod resuming;
+mod returned;
 mod returning;
 mod second_step;
 mod visit;
@@ -14,12 +18,14 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use passerelle_aws::table::Digest;
-use passerelle_aws::{Clients, Keys, Queue, ReceiptBook, Store, Table};
+use passerelle_aws::{Clients, Error, Keys, Queue, ReceiptBook, Store, Table};
 use passerelle_banks::{AispCertificates, BankSettings, Banks};
 use passerelle_domain::authorisation::Authorisation;
-use passerelle_runtime::{Browser, Clock, Environment, Function, OwnAddress, StartError};
+use passerelle_runtime::{Clock, Environment, Function, OwnAddress, Problem, StartError};
+
+use crate::visit::Visit;
 
 pub(crate) struct BankCallback {
     pub(crate) store: Store,
@@ -38,16 +44,20 @@ impl BankCallback {
     }
 
     /// Whether the browser that asks is the one that left for the bank.
-    pub(crate) fn is_same_browser(
-        &self,
-        attempt: &Authorisation,
-        browser: &Browser,
-        own: &OwnAddress,
-    ) -> bool {
+    pub(crate) fn is_same_browser(&self, attempt: &Authorisation, visit: &Visit) -> bool {
         let cookie = self
-            .address(own)
-            .and_then(|address| browser.cookie(address));
+            .address(&visit.own)
+            .and_then(|address| visit.browser.cookie(address));
         cookie.is_some_and(|cookie| Digest::of(cookie.expose()).as_str() == attempt.browser)
+    }
+}
+
+/// What a failing table means to a person who returns from their bank.
+pub(crate) fn refused(error: Error) -> Problem {
+    if error.is_retryable() {
+        Problem::unavailable(&error)
+    } else {
+        Problem::internal(&error)
     }
 }
 
@@ -85,7 +95,15 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     });
     let router = Router::new()
         .route("/v1/callback/{institution}", get(returning::from_bank))
-        .route("/v1/callback/{institution}/resume", get(resume::resume))
+        .route(
+            "/v1/callback/{institution}/confirm",
+            post(confirming::confirm),
+        )
+        .route(
+            "/v1/callback/{institution}/not-me",
+            post(confirming::not_me),
+        )
+        .route("/v1/callback/{institution}/resume", post(resuming::resume))
         .route(
             "/v1/callback/{institution}/{attempt}",
             get(returning::to_its_own_address),

@@ -1,43 +1,43 @@
 //! The second way to a bank that wanted a token before its consent (OAuth pre-step): the token is
 //! stored, the consent is opened with it, and the person goes back to the bank as a new attempt.
 
+use passerelle_aws::Error;
 use passerelle_aws::authorisations::{Departure, ExchangedAttempt};
 use passerelle_aws::table::Digest;
 use passerelle_banks::{AuthorisationRequest, BankError, OpenToken, StartedAuthorisation};
 use passerelle_domain::authorisation::FailureReason;
 use passerelle_domain::ids::AuthorisationId;
 use passerelle_runtime::{Code, Problem, entropy, fresh_secret};
-use url::Url;
 
 use crate::exchange::{bank_refused, reason};
+use crate::onward::Onward;
 use crate::visit::Visit;
-use crate::{BankCallback, pages};
+use crate::{BankCallback, refused};
 
 impl BankCallback {
-    /// Opens the consent and says where the person must go; `None` when the bank refused, which the
-    /// attempt then says. Done again after a crash, it opens another consent: the first one is never
-    /// approved by anybody.
+    /// Opens the consent and says where the person goes on. Done again after a crash, it opens another
+    /// consent: the first one is never approved by anybody.
     pub(crate) async fn second_step(
         &self,
         exchanged: &ExchangedAttempt,
         state: &Digest,
         visit: &Visit,
-    ) -> Result<Option<Url>, Problem> {
+    ) -> Result<Onward, Problem> {
         let now = self.clock.now();
         let Some(request) = self.second_request(exchanged, visit).await? else {
-            self.fail(state, FailureReason::BankRefused, now).await?;
-            return Ok(None);
+            self.fail(state, FailureReason::NoLongerAsked).await?;
+            return Ok(Onward::Journey);
         };
         let started = match self.open_consent(exchanged, &request).await {
             Ok(started) => started,
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "the bank does not open its consent now");
-                return Ok(None);
+                return Ok(Onward::Journey);
             }
             Err(error) => {
                 tracing::warn!(%error, "the bank does not open its consent");
-                self.fail(state, reason(&error), now).await?;
-                return Ok(None);
+                self.fail(state, reason(&error)).await?;
+                return Ok(Onward::Journey);
             }
         };
         let attempt = exchanged
@@ -48,12 +48,17 @@ impl BankCallback {
             secrets: &started.secrets.to_bytes(),
             way: &started.way.to_text(),
         };
-        self.store
-            .start_authorisation(&attempt, &next, &departure, now)
-            .await
-            .map_err(pages::refused)?;
+        let second = (&attempt, &next, &departure);
+        let first = &exchanged.authorisation;
+        let stored = self.store.start_second_step(first, state, second, now);
+        match stored.await {
+            Ok(()) => {}
+            // Another attempt was started meanwhile: the journey says which.
+            Err(Error::Conflict) => return Ok(Onward::Journey),
+            Err(error) => return Err(refused(error)),
+        }
         tracing::info!(authorisation = %attempt.id, bank = %attempt.institution, "the person goes on at the bank");
-        Ok(Some(started.way.href))
+        Ok(Onward::Bank)
     }
 
     async fn open_consent(
@@ -75,7 +80,7 @@ impl BankCallback {
         let (now, attempt) = (self.clock.now(), &exchanged.authorisation);
         let (client, id) = (&attempt.client, &attempt.institution);
         let stored = self.store.table().consent(client, &attempt.consent).await;
-        let Some(stored) = stored.map_err(pages::refused)? else {
+        let Some(stored) = stored.map_err(refused)? else {
             return Ok(None);
         };
         let unknown = || bank_refused(BankError::UnknownInstitution);

@@ -1,9 +1,11 @@
 //! What time brings: warnings before an end, links nobody used, consents whose time is up, what was kept
-//! for a while and is kept no longer, ends that stopped half-way; and banks that are still to be told.
+//! for a while and is kept no longer, ends that stopped half-way, tokens that were exchanged and never
+//! completed; and banks that are still to be told.
 //!
 //! The calendar lists what is due and nothing else. A consent stays listed until everything it owed is
 //! done, so a run that stops anywhere is carried on by the next one.
 
+mod abandoned;
 mod ends;
 mod farewells;
 
@@ -23,7 +25,7 @@ pub(crate) struct Expiry {
 }
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `BANK_CLIENT_ID` and, where a
-/// sandbox bank is reachable, `SANDBOX_BANK_URL`; `AGGREGATOR` and `ONBOARDED_BANKS` where they are set.
+/// sandbox bank is reachable, `SANDBOX_BANK_URL`; `AGGREGATOR`, `AGGREGATOR_SECRET` and `ONBOARDED_BANKS` where they are set.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -40,7 +42,7 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         onboarded: environment
             .optional_parsed("ONBOARDED_BANKS")?
             .unwrap_or_default(),
-        aggregator_secret: None,
+        aggregator_secret: environment.optional("AGGREGATOR_SECRET"),
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };
@@ -77,6 +79,7 @@ impl Expiry {
         let now = self.clock.now();
         let store = self.store.metered();
         let handled = self.handle_what_is_due(&store, now).await?;
+        let abandoned = self.end_abandoned(&store, now, deadline).await?;
         // After the ends, so that a bank is told in the run that ended its consent.
         let farewells = self.say_farewells(&store, deadline, now).await?;
         let usage = store.meter().usage();
@@ -84,6 +87,7 @@ impl Expiry {
             due = handled.due,
             failed = handled.failed,
             more = handled.more,
+            abandoned,
             farewells,
             aws_calls = usage.table_requests + usage.kms_requests,
             rru = usage.read_units,

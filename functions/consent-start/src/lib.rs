@@ -100,10 +100,6 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         )
         .route("/journey/{token}/progress", get(journey::progress::show))
         .route(
-            "/journey/{token}/confirm",
-            post(journey::confirming::confirm),
-        )
-        .route(
             "/journey/{token}/elsewhere",
             post(journey::elsewhere::offer),
         )
@@ -111,7 +107,6 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/journey/to/{code}",
             get(journey::elsewhere::show).post(journey::elsewhere::take),
         )
-        .route("/journey/{token}/not-me", post(journey::confirming::not_me))
         .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
         .with_state(consent_start)
         .merge(shared_pages::assets());

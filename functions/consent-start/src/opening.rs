@@ -120,7 +120,6 @@ impl ConsentStart {
             state: ConsentState::Received {
                 link_expires_at: now.checked_add(LINK_LIFETIME).unwrap_or(now),
                 institution: None,
-                chosen: None,
             },
             version: 1,
         })

@@ -214,6 +214,12 @@ impl Suite {
         self.bank.people()
     }
 
+    /// The sandbox bank.
+    #[must_use]
+    pub fn bank(&self) -> &Bank {
+        &self.bank
+    }
+
     /// Ends everything. What was being worked on is found due at the next start.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;

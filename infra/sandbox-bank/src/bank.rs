@@ -12,6 +12,7 @@ use ring::hmac;
 use url::Url;
 
 use crate::bank_day;
+use crate::consent::ConsentStatus;
 use crate::error::SandboxError;
 use crate::ledger::LedgerAccount;
 use crate::people::{Member, Person, Population};
@@ -107,6 +108,31 @@ impl Bank {
         self.population
             .members()
             .map(|member| member.person.clone())
+            .collect()
+    }
+
+    /// Where the consents the bank holds stand, by their Berlin Group names, oldest first. One that was
+    /// replaced by another of the same person is `superseded`.
+    #[must_use]
+    pub fn consent_states(&self) -> Vec<String> {
+        let mut consents = self.look(|state| {
+            let known = state.consents.values();
+            known
+                .map(|consent| (consent.created_at, consent.status.clone()))
+                .collect::<Vec<_>>()
+        });
+        consents.sort_by_key(|(created_at, _)| *created_at);
+        let code = |status: &ConsentStatus| match status {
+            ConsentStatus::Received => "received",
+            ConsentStatus::Valid { .. } => "valid",
+            ConsentStatus::Rejected => "rejected",
+            ConsentStatus::RevokedByPsu => "revokedByPsu",
+            ConsentStatus::TerminatedByTpp => "terminatedByTpp",
+            ConsentStatus::Superseded => "superseded",
+        };
+        let consents = consents.iter();
+        consents
+            .map(|(_, status)| code(status).to_owned())
             .collect()
     }
 

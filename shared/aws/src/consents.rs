@@ -192,6 +192,16 @@ impl Table {
         TransactWriteItem::builder().set_put(put.ok()).build()
     }
 
+    /// The write of a row of wrapped keys that must not exist yet.
+    pub(crate) fn put_new_key(&self, item: Item) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(&self.keys_name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build();
+        TransactWriteItem::builder().set_put(put.ok()).build()
+    }
+
     /// Remembers what a request made, unless its key is remembered already.
     pub(crate) fn put_idempotency(
         &self,

@@ -1,7 +1,7 @@
 //! What is owed: the mark that makes a lost queue message harmless.
 //!
-//! A change that must lead to work leaves a mark in the same write. The mark stands on the data item
-//! and names the next step; the step's own commit replaces or removes it. The sweep queues what is
+//! A change that must lead to work leaves a mark in the same write. The mark stands on the item that
+//! owes the work (a connection's data, a farewell, an attempt) and names the next step; the step's own commit replaces or removes it. The sweep queues what is
 //! overdue and moves the mark ahead, so that a step that keeps failing is not queued every minute.
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
@@ -30,6 +30,8 @@ pub enum Owed {
     Scoring,
     /// The bank is to be told that a consent is over. Stands on a farewell, not on the data item.
     Farewell,
+    /// A token that was exchanged is to be completed or given back. Stands on the attempt.
+    Attempt,
 }
 
 impl Owed {
@@ -38,11 +40,21 @@ impl Owed {
             Self::Sync => "sync",
             Self::Scoring => "score",
             Self::Farewell => "farewell",
+            Self::Attempt => "attempt",
         }
     }
 
     pub(crate) fn shard_text(self, connection: &ConnectionId) -> String {
-        format!("{}#{}", self.code(), shard(connection.as_str(), SHARDS))
+        self.shard_of(connection.as_str())
+    }
+
+    /// The index partition of a mark, by what the mark stands for.
+    pub(crate) fn shard_of(self, owner: &str) -> String {
+        self.shard_numbered(shard(owner, SHARDS))
+    }
+
+    fn shard_numbered(self, number: u32) -> String {
+        format!("{}#{number}", self.code())
     }
 }
 
@@ -76,16 +88,15 @@ impl Table {
         // Every shard gets its part: a busy one never keeps the others waiting.
         let part = limit.div_ceil(usize::try_from(SHARDS).unwrap_or(1));
         let mut due = Vec::new();
-        for shard in 0..SHARDS {
-            due.extend(self.overdue_of_shard(owed, shard, now, part).await?);
+        for number in 0..SHARDS {
+            let shard = owed.shard_numbered(number);
+            let found = self.overdue_of_shard(&shard, now, part).await?;
+            due.extend(found.into_iter().map(|(at, key)| (at, key, shard.clone())));
         }
-        due.sort_by(|(one, _), (other, _)| one.cmp(other));
+        due.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         let mut taken = Vec::new();
-        for (_, key) in due.into_iter().take(limit) {
-            let Some((_, connection)) = key.connection_of() else {
-                continue;
-            };
-            if self.push_back(key.clone(), owed, &connection, now).await? {
+        for (_, key, shard) in due.into_iter().take(limit) {
+            if self.push_back(key.clone(), shard, now).await? {
                 taken.push(key);
             }
         }
@@ -154,8 +165,7 @@ impl Table {
 
     async fn overdue_of_shard(
         &self,
-        owed: Owed,
-        shard: u32,
+        shard: &str,
         now: Timestamp,
         left: usize,
     ) -> Result<Vec<(String, Key)>, Error> {
@@ -165,7 +175,7 @@ impl Table {
             .table_name(&self.name)
             .index_name("due")
             .key_condition_expression("due_shard = :shard AND due_at <= :now")
-            .expression_attribute_values(":shard", text(format!("{}#{shard}", owed.code())))
+            .expression_attribute_values(":shard", text(shard))
             .expression_attribute_values(":now", text(sortable(now)))
             .limit(i32::try_from(left).unwrap_or(i32::MAX))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
@@ -186,13 +196,7 @@ impl Table {
     }
 
     /// Moves the mark ahead, unless the work was done since the index was read.
-    async fn push_back(
-        &self,
-        key: Key,
-        owed: Owed,
-        connection: &ConnectionId,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    async fn push_back(&self, key: Key, shard: String, now: Timestamp) -> Result<bool, Error> {
         let later = sortable(now.checked_add(BACK_OFF).unwrap_or(now));
         let answer = self
             .client
@@ -203,7 +207,7 @@ impl Table {
             .condition_expression("due_shard = :shard AND due_at <= :now")
             .expression_attribute_values(":later", text(later))
             .expression_attribute_values(":now", text(sortable(now)))
-            .expression_attribute_values(":shard", text(owed.shard_text(connection)))
+            .expression_attribute_values(":shard", text(shard))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await

@@ -100,9 +100,12 @@ impl Table {
         let update = Update::builder()
             .table_name(&self.name)
             .set_key(Some(Key::gate(owner.0, owner.1).into_item()))
-            .update_expression(format!("{set} REMOVE wheel_slot, reason"))
+            .update_expression(format!(
+                "{set} REMOVE wheel_slot, reason ADD farewells :owed"
+            ))
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":closed", text("closed"))
+            .expression_attribute_values(":owed", number(u64::from(farewell)))
             .expression_attribute_values(":now", moment(now))
             .build();
         TransactWriteItem::builder().set_update(update.ok()).build()

@@ -1,40 +1,91 @@
-//! Consents a bank is still to be told the end of. A farewell holds the token it takes, sealed under the
-//! connection's token key, and goes with it: told, or given up after
+//! Consents a bank is still to be told the end of: of a connection that ended or was renewed, and of an
+//! attempt that came to nothing. A farewell holds the token it takes, sealed under the connection's token
+//! key or the attempt's own, and goes with it: told, or given up after
 //! [`passerelle_domain::farewell::KEPT_FOR`].
+//!
+//! A connection's token key opens every farewell of that connection, so it goes with the last of them. The
+//! gate counts them.
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use jiff::Timestamp;
+use passerelle_domain::authorisation::Authorisation;
 use passerelle_domain::farewell::next_try;
-use passerelle_domain::ids::{ClientId, ConnectionId, InstitutionId};
+use passerelle_domain::ids::{AuthorisationId, ClientId, ConnectionId, InstitutionId};
 use zeroize::Zeroizing;
 
 use crate::attributes::{
-    Item, bytes, get_bytes, get_moment, get_number, get_parsed, moment, number, text,
+    Item, bytes, get_bytes, get_moment, get_number, get_parsed, get_text, moment, number, text,
 };
 use crate::connections::token_place;
 use crate::due::Owed;
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{Key, Table, sortable};
+use crate::vault::{DataKey, Place};
+
+/// How often the end of a farewell is tried again when another one of the connection got in between.
+const TRIES: usize = 5;
+
+/// Whose key opens the token of a farewell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Opener {
+    /// The connection's token key.
+    Connection {
+        /// Which of the connection's tokens it is.
+        token_seq: u64,
+        /// Whether the connection has ended with it; otherwise it was renewed.
+        last: bool,
+    },
+    /// The key of an attempt that came to nothing.
+    Attempt(AuthorisationId),
+}
 
 /// A consent whose end the bank is to be told now.
 #[derive(Debug)]
 pub struct DueFarewell {
     /// Whose it is.
     pub client: ClientId,
-    /// The connection it fed.
+    /// The connection it fed, or would have made.
     pub connection: ConnectionId,
     /// The bank.
     pub institution: InstitutionId,
     /// The token to tell it with, as the connector wrote it.
     pub token: Zeroizing<Vec<u8>>,
     key: Key,
-    /// Which of the connection's tokens it is.
-    token_seq: u64,
-    /// Whether the connection has ended with it; otherwise it was renewed.
-    last: bool,
+    opener: Opener,
     owed_since: Timestamp,
     tries: u32,
+}
+
+impl DueFarewell {
+    /// Where its token belongs.
+    fn place(&self) -> Place<'_> {
+        self.opener.place(&self.client, &self.connection)
+    }
+}
+
+impl Opener {
+    fn of(item: &Item) -> Result<Self, Error> {
+        if item.contains_key("attempt") {
+            return get_parsed(item, "attempt").map(Self::Attempt);
+        }
+        Ok(Self::Connection {
+            token_seq: get_number(item, "token_seq")?,
+            last: get_number(item, "last")? == 1,
+        })
+    }
+
+    fn place<'a>(&'a self, client: &'a ClientId, connection: &'a ConnectionId) -> Place<'a> {
+        match self {
+            Self::Connection { token_seq, .. } => token_place(client, connection, *token_seq),
+            Self::Attempt(attempt) => Place {
+                client,
+                owner: attempt.as_str(),
+                kind: "exchanged",
+                seq: 0,
+            },
+        }
+    }
 }
 
 /// How telling the bank came out.
@@ -78,6 +129,30 @@ pub(crate) fn owed_farewell(
     Ok(Some(TransactWriteItem::builder().set_put(put.ok()).build()))
 }
 
+/// The write that owes the bank a farewell for the token an attempt holds.
+pub(crate) fn attempt_farewell(
+    table: &Table,
+    attempt: &Authorisation,
+    item: &Item,
+    now: Timestamp,
+) -> Result<TransactWriteItem, Error> {
+    let (client, connection) = (&attempt.client, &attempt.connection);
+    let item = Key::attempt_farewell(client, connection, &attempt.id).with([
+        ("token", bytes(get_bytes(item, "token")?)),
+        ("attempt", text(attempt.id.as_str())),
+        ("institution", text(attempt.institution.as_str())),
+        ("owed_since", moment(now)),
+        ("tries", number(0)),
+        ("due_shard", text(Owed::Farewell.shard_text(connection))),
+        ("due_at", text(sortable(now))),
+    ]);
+    let put = Put::builder()
+        .table_name(&table.name)
+        .set_item(Some(item))
+        .build();
+    Ok(TransactWriteItem::builder().set_put(put.ok()).build())
+}
+
 impl Store {
     /// Farewells that are due, at most `limit`, longest owed first. Each is lent for a few minutes:
     /// another sweep does not take it meanwhile.
@@ -108,21 +183,34 @@ impl Store {
         let Some(item) = self.table.get(&self.table.name, key.clone()).await? else {
             return Ok(None);
         };
-        let token_key = self.vault.token_key(&client, &connection, now).await?;
-        let token_seq = get_number(&item, "token_seq")?;
-        let place = token_place(&client, &connection, token_seq);
-        let token = token_key.open(&place, get_bytes(&item, "token")?)?;
+        let opener = Opener::of(&item)?;
+        let key_of_token = self.opener(&client, &connection, &opener, now).await?;
+        let place = opener.place(&client, &connection);
+        let token = key_of_token.open(&place, get_bytes(&item, "token")?)?;
         Ok(Some(DueFarewell {
             institution: get_parsed(&item, "institution")?,
             token,
-            last: get_number(&item, "last")? == 1,
             owed_since: get_moment(&item, "owed_since")?,
             tries: u32::try_from(get_number(&item, "tries")?).unwrap_or(u32::MAX),
             key,
+            opener,
             client,
             connection,
-            token_seq,
         }))
+    }
+
+    /// The key that opens the token of a farewell.
+    async fn opener(
+        &self,
+        client: &ClientId,
+        connection: &ConnectionId,
+        opener: &Opener,
+        now: Timestamp,
+    ) -> Result<DataKey, Error> {
+        match opener {
+            Opener::Connection { .. } => self.vault.token_key(client, connection, now).await,
+            Opener::Attempt(attempt) => self.vault.attempt_token_key(client, attempt, now).await,
+        }
     }
 
     /// Puts a renewed token in the place of the one it was renewed with.
@@ -136,15 +224,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Error> {
         let (client, connection) = (&farewell.client, &farewell.connection);
-        let token_key = self.vault.token_key(client, connection, now).await?;
-        let place = token_place(client, connection, farewell.token_seq);
+        let key = self
+            .opener(client, connection, &farewell.opener, now)
+            .await?;
+        let sealed = key.seal(&farewell.place(), token)?;
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(farewell.key.clone().into_item()))
             .update_expression("SET #token = :token")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#token", "token")
-            .expression_attribute_values(":token", bytes(token_key.seal(&place, token)?))
+            .expression_attribute_values(":token", bytes(sealed))
             .build();
         let write = TransactWriteItem::builder().set_update(update.ok()).build();
         self.table.transact(vec![write]).await
@@ -164,15 +254,25 @@ impl Store {
             Said::NotYet => next_try(farewell.owed_since, farewell.tries, now),
             Said::Told | Said::Never => None,
         };
-        let writes = match again {
-            Some(at) => vec![self.try_again(farewell, at)],
-            None => self.over(farewell, said, now),
-        };
-        match self.table.transact(writes).await {
-            // Said by another sweep meanwhile.
-            Ok(()) | Err(Error::Conflict) => Ok(()),
-            Err(error) => Err(error),
+        for _ in 0..TRIES {
+            let writes = match again {
+                Some(at) => vec![self.try_again(farewell, at)],
+                None => self.over(farewell, said, now).await?,
+            };
+            match self.table.transact(writes).await {
+                // Said by another sweep meanwhile, or another farewell of the connection ended.
+                Err(Error::Conflict) if self.is_owed(farewell).await? => {}
+                Ok(()) | Err(Error::Conflict) => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
+        Err(Error::Conflict)
+    }
+
+    async fn is_owed(&self, farewell: &DueFarewell) -> Result<bool, Error> {
+        let table = &self.table;
+        let item = table.get(&table.name, farewell.key.clone()).await?;
+        Ok(item.is_some())
     }
 
     fn try_again(&self, farewell: &DueFarewell, at: Timestamp) -> TransactWriteItem {
@@ -190,18 +290,48 @@ impl Store {
         TransactWriteItem::builder().set_update(update.ok()).build()
     }
 
-    fn over(&self, farewell: &DueFarewell, said: Said, now: Timestamp) -> Vec<TransactWriteItem> {
+    /// The writes that end a farewell: its token goes, and the key with the last one it opens.
+    async fn over(
+        &self,
+        farewell: &DueFarewell,
+        said: Said,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
         let delete = Delete::builder()
             .table_name(&self.table.name)
             .set_key(Some(farewell.key.clone().into_item()))
             .condition_expression("attribute_exists(pk)")
             .build();
         let mut writes = vec![TransactWriteItem::builder().set_delete(delete.ok()).build()];
-        if farewell.last {
-            writes.push(self.destroy_token_key(farewell));
-            writes.push(self.note_on_gate(farewell, said, now));
+        match &farewell.opener {
+            Opener::Attempt(attempt) => writes.push(self.destroy_attempt_key(farewell, attempt)),
+            Opener::Connection { last, .. } => {
+                let gate = Key::gate(&farewell.client, &farewell.connection);
+                let gate = self.table.get(&self.table.name, gate).await?;
+                let gate = gate.ok_or(Error::Erased)?;
+                let owed = get_number(&gate, "farewells")?;
+                if owed == 1 && get_text(&gate, "phase")? == "closed" {
+                    writes.push(self.destroy_token_key(farewell));
+                }
+                let told = last.then_some(said);
+                writes.push(self.one_less(farewell, owed, told, now));
+            }
         }
-        writes
+        Ok(writes)
+    }
+
+    fn destroy_attempt_key(
+        &self,
+        farewell: &DueFarewell,
+        attempt: &AuthorisationId,
+    ) -> TransactWriteItem {
+        let delete = Delete::builder()
+            .table_name(&self.table.keys_name)
+            .set_key(Some(
+                Key::attempt_token_key(&farewell.client, attempt).into_item(),
+            ))
+            .build();
+        TransactWriteItem::builder().set_delete(delete.ok()).build()
     }
 
     fn destroy_token_key(&self, farewell: &DueFarewell) -> TransactWriteItem {
@@ -215,26 +345,33 @@ impl Store {
         TransactWriteItem::builder().set_update(update.ok()).build()
     }
 
-    fn note_on_gate(
+    /// One farewell less on the gate; of the connection's last token, how the bank was told.
+    fn one_less(
         &self,
         farewell: &DueFarewell,
-        said: Said,
+        owed: u64,
+        said: Option<Said>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let name = match said {
-            Said::Told => "bank_told_at",
-            Said::NotYet | Said::Never => "bank_given_up_at",
-        };
-        let update = Update::builder()
+        let key = Key::gate(&farewell.client, &farewell.connection);
+        let mut set = "SET farewells = :left".to_owned();
+        let mut update = Update::builder()
             .table_name(&self.table.name)
-            .set_key(Some(
-                Key::gate(&farewell.client, &farewell.connection).into_item(),
-            ))
-            .update_expression("SET #said = :now")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#said", name)
-            .expression_attribute_values(":now", moment(now))
-            .build();
+            .set_key(Some(key.into_item()))
+            .condition_expression("farewells = :owed")
+            .expression_attribute_values(":owed", number(owed))
+            .expression_attribute_values(":left", number(owed.saturating_sub(1)));
+        if let Some(said) = said {
+            let name = match said {
+                Said::Told => "bank_told_at",
+                Said::NotYet | Said::Never => "bank_given_up_at",
+            };
+            set.push_str(", #said = :now");
+            update = update
+                .expression_attribute_names("#said", name)
+                .expression_attribute_values(":now", moment(now));
+        }
+        let update = update.update_expression(set).build();
         TransactWriteItem::builder().set_update(update.ok()).build()
     }
 }

@@ -1,13 +1,14 @@
 //! A journey handed to another device of the same person: a short code, good once and for ten minutes.
 //!
 //! The code leads to the journey and to nothing else: not to the bank, and not into the browser that
-//! left for it. Who takes it over begins where everybody with the journey's link begins.
+//! left for it. Who takes it over begins where everybody with the journey's link begins, and nothing
+//! comes of the attempt that was under way.
 
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::ids::{ClientId, ConsentId};
 
-use crate::attributes::{Item, get_moment, get_parsed, moment, text};
+use crate::attributes::{Item, get_moment, get_parsed, get_text, moment, text};
 use crate::error::Error;
 use crate::table::{AsSliceOf, Digest, Key, Table};
 
@@ -21,6 +22,8 @@ pub struct Handover {
     pub client: ClientId,
     /// The consent whose journey it is.
     pub consent: ConsentId,
+    /// The attempt under way in the browser that offers it.
+    pub state: Digest,
 }
 
 impl Table {
@@ -40,6 +43,7 @@ impl Table {
         let item = Key::handover(code).with([
             ("client", text(handover.client.as_str())),
             ("consent", text(handover.consent.as_str())),
+            ("state", text(handover.state.as_str())),
             ("expires_at", moment(until)),
             ("ttl", moment(until)),
         ]);
@@ -104,5 +108,6 @@ fn read_handover(item: &Item) -> Result<Handover, Error> {
     Ok(Handover {
         client: get_parsed(item, "client")?,
         consent: get_parsed(item, "consent")?,
+        state: Digest::from_stored(get_text(item, "state")?),
     })
 }

@@ -4,6 +4,7 @@
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use jiff::Timestamp;
+use passerelle_domain::authorisation::Authorisation;
 use passerelle_domain::consent::Consent;
 use passerelle_domain::ids::{ClientId, ConnectionId};
 use passerelle_domain::receipt::Actor;
@@ -64,17 +65,16 @@ impl Store {
     }
 
     /// Makes a renewal stand: consent with its new ends, gate open with them, the new token in the old
-    /// one's place, a first sync owed, attempt completed, receipt and event. All or none. `ends_former`: the bank keeps the
-    /// former consent apart and is to be told that it is over.
+    /// one's place, a first sync owed, attempt completed, receipt and event. All or none. Where the bank
+    /// keeps the former consent apart, it is owed to be told that it is over.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the consent changed or the attempt was completed before;
-    /// [`Error::Erased`] when the connection was withdrawn.
+    /// [`Error::Conflict`] when the consent changed, another attempt was started since, or this one was
+    /// completed before; [`Error::Erased`] when the connection was withdrawn.
     pub async fn complete_renewal(
         &self,
         book: &ReceiptBook,
         completion: &Completion<'_>,
-        ends_former: bool,
         state: &Digest,
         now: Timestamp,
     ) -> Result<(), Error> {
@@ -82,9 +82,7 @@ impl Store {
         let trace = Trace::of(completion.before, completion.consent, Actor::Psu, now);
         let mut tries = TRIES;
         loop {
-            let writes = self
-                .renewal_writes(completion, ends_former, state, now)
-                .await?;
+            let writes = self.renewal_writes(completion, state, now).await?;
             match book.commit(writes, &trace).await {
                 Err(Error::Conflict) if tries > 0 => tries -= 1,
                 written => return written,
@@ -95,7 +93,6 @@ impl Store {
     async fn renewal_writes(
         &self,
         completion: &Completion<'_>,
-        ends_former: bool,
         state: &Digest,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, Error> {
@@ -107,32 +104,35 @@ impl Store {
             .get(&table.name, Key::gate(client, connection))
             .await?;
         let gate = gate.ok_or(Error::Erased)?;
-        let (before, next) = {
-            let seq = get_number(&gate, "seq")?;
-            (seq, seq.saturating_add(1))
+        let before = get_number(&gate, "seq")?;
+        let next = before.saturating_add(1);
+        let former = match attempt.stands_apart {
+            false => None,
+            true => self.former_farewell(authorisation, now).await?,
         };
         let consent = consent_update(&table.name, completion.consent)?;
         let mut writes = vec![
             TransactWriteItem::builder().update(consent).build(),
-            open_gate(table, completion, before, next),
+            table.is_latest(authorisation, state),
+            open_gate(table, completion, (before, next), former.is_some()),
             self.renewed_data(attempt, next, now).await?,
-            table.complete_attempt(state, now)?,
         ];
-        if ends_former {
-            let data = table
-                .get(&table.name, Key::data(client, connection))
-                .await?;
-            let data = data.ok_or(Error::Erased)?;
-            writes.extend(owed_farewell(
-                table,
-                (client, connection),
-                &authorisation.institution,
-                &data,
-                false,
-                now,
-            )?);
-        }
+        writes.extend(table.completed(authorisation, state, now)?);
+        writes.extend(former);
         Ok(writes)
+    }
+
+    /// The farewell the token of before is owed.
+    async fn former_farewell(
+        &self,
+        authorisation: &Authorisation,
+        now: Timestamp,
+    ) -> Result<Option<TransactWriteItem>, Error> {
+        let owner = (&authorisation.client, &authorisation.connection);
+        let table = &self.table;
+        let data = table.get(&table.name, Key::data(owner.0, owner.1)).await?;
+        let data = data.ok_or(Error::Erased)?;
+        owed_farewell(table, owner, &authorisation.institution, &data, false, now)
     }
 
     /// The data item with the new token, sealed anew under the next `seq`: a sync that still runs with
@@ -177,8 +177,8 @@ impl Store {
 fn open_gate(
     table: &Table,
     completion: &Completion<'_>,
-    before: u64,
-    next: u64,
+    (before, next): (u64, u64),
+    owes_farewell: bool,
 ) -> TransactWriteItem {
     let attempt = completion.attempt;
     let authorisation = &attempt.authorisation;
@@ -188,7 +188,7 @@ fn open_gate(
         .set_key(Some(key.into_item()))
         .update_expression(
             "SET phase = :open, consent_until = :until, attended_until = :there, seq = :next, \
-             lease_until = :zero, call_rule = :rule REMOVE since, reason",
+             lease_until = :zero, call_rule = :rule REMOVE since, reason ADD farewells :owed",
         )
         .condition_expression("seq = :before AND phase <> :closed")
         .expression_attribute_values(":open", text("open"))
@@ -198,6 +198,7 @@ fn open_gate(
         .expression_attribute_values(":before", number(before))
         .expression_attribute_values(":next", number(next))
         .expression_attribute_values(":zero", number(0))
+        .expression_attribute_values(":owed", number(u64::from(owes_farewell)))
         .expression_attribute_values(":rule", text(completion.call_rule.code()))
         .build();
     TransactWriteItem::builder().set_update(update.ok()).build()

@@ -9,16 +9,17 @@
 //! | item | `pk` | `sk` | holds |
 //! | --- | --- | --- | --- |
 //! | consent | `T#…#N#{consent}` | `CONSENT` | the consent as JSON, `version`; `calendar_day`, `calendar_key` while it can end |
-//! | attempt pointer | `T#…#N#{consent}` | `ATTEMPT` | digest of the latest attempt's `state` |
+//! | attempt pointer | `T#…#N#{consent}` | `ATTEMPT` | digest of the latest attempt's `state`; none once the journey was handed over |
 //! | journey link | `L#{sha256(token)}` | `LINK` | client, consent; `ttl` |
 //! | self-care link | `L#{sha256(token)}` | `SELF-CARE` | client, customer, locale, `expires_at`, `used_at`; `ttl`. A link the client signed is kept from its use on, by the digest of its signature |
 //! | self-care visit | `Y#{sha256(cookie)}` | `VISIT` | client, customer, locale, since, `until`; `ttl`, checked on read |
 //! | idempotency | `T#…#I#{key}` | `I` | request digest, what was made; `ttl`, checked on read |
-//! | handover | `H#{sha256(code)}` | `H` | client, consent, `expires_at`, `used_at` once used; `ttl` |
-//! | attempt | `S#{sha256(state)}` | `S` | the authorisation as JSON, its status, sealed secrets, way to the bank, code, token; `ttl` |
-//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, `listed_at` once accounts were listed, last four unattended accesses, `wheel_slot` |
+//! | handover | `H#{sha256(code)}` | `H` | client, consent, attempt, `expires_at`, `used_at` once used; `ttl` |
+//! | attempt | `S#{sha256(state)}` | `S` | the authorisation with what was agreed to as JSON, its status; sealed secrets, way to the bank, what was brought back; `claimed_until`; `ttl`. While a token is kept: the sealed token, `due_shard`, `due_at` and no `ttl` |
+//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, `listed_at` once accounts were listed, last four unattended accesses, `wheel_slot`, `farewells` still owed to the bank |
 //! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
+//! | farewell | `T#…#C#{connection}` | `F#{token seq}` or `F#{authorisation}` | a token the bank is still to be told with: sealed, bank, `tries`, `last`; `due_shard`, `due_at` |
 //! | choices | `T#…#C#{connection}` | `CHOICES` | sealed corrections and opt-ins, `version` |
 //! | customer | `T#…#U#{customer}` | `C#{connection}` | which connections are a person's |
 //! | receipt | `T#…#R#{customer}` | `{sequence}` | the bytes of a receipt and their signature, for ever |
@@ -48,11 +49,12 @@
 //! | --- | --- | --- | --- |
 //! | tenant key | `T#…` | `KEY` | wrapped by KMS, encryption context `tenant` |
 //! | connection keys | `T#…#C#{connection}` | `KEY` | data key and token key, each wrapped by the tenant key |
+//! | attempt key | `T#…#A#{authorisation}` | `KEY` | the key of a token that was exchanged and made no connection yet, wrapped by the tenant key |
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use passerelle_domain::content_hash::ContentHash;
 use passerelle_domain::ids::{
-    AccountId, ClientId, ConnectionId, ConsentId, CustomerReference, InstitutionId,
+    AccountId, AuthorisationId, ClientId, ConnectionId, ConsentId, CustomerReference, InstitutionId,
 };
 use passerelle_domain::{Date, Timestamp};
 use ring::digest;
@@ -80,6 +82,13 @@ impl Digest {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A digest as hexadecimal text; `None` for anything else.
+    #[must_use]
+    pub fn of_hex(text: &str) -> Option<Self> {
+        let hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hex.then(|| Self(text.to_ascii_lowercase()))
     }
 
     pub(crate) fn from_stored(text: &str) -> Self {
@@ -283,13 +292,25 @@ impl Key {
         Self::new(format!("T#{client}#LOGO#{hash}"), "LOGO")
     }
 
-    /// The farewells of a connection; complete with the `seq` of the token.
+    /// The farewells of a connection; complete with the `seq` of the token or the attempt's id.
     pub(crate) const FAREWELL: &str = "F#";
 
     pub(crate) fn farewell(client: &ClientId, connection: &ConnectionId, token_seq: u64) -> Self {
         Self::new(
             Self::connection_partition(client, connection),
             format!("{}{token_seq:012}", Self::FAREWELL),
+        )
+    }
+
+    /// The farewell of an attempt that came to nothing.
+    pub(crate) fn attempt_farewell(
+        client: &ClientId,
+        connection: &ConnectionId,
+        attempt: &AuthorisationId,
+    ) -> Self {
+        Self::new(
+            Self::connection_partition(client, connection),
+            format!("{}{attempt}", Self::FAREWELL),
         )
     }
 
@@ -314,6 +335,10 @@ impl Key {
         Self::new(Self::connection_partition(client, connection), "KEY")
     }
 
+    pub(crate) fn attempt_token_key(client: &ClientId, attempt: &AuthorisationId) -> Self {
+        Self::new(format!("T#{client}#A#{attempt}"), "KEY")
+    }
+
     pub(crate) fn connection_partition(client: &ClientId, connection: &ConnectionId) -> String {
         format!("T#{client}#C#{connection}")
     }
@@ -334,6 +359,11 @@ impl Key {
     pub(crate) fn connection_of(&self) -> Option<(ClientId, ConnectionId)> {
         let (client, connection) = self.pk.strip_prefix("T#")?.rsplit_once("#C#")?;
         Some((client.parse().ok()?, connection.parse().ok()?))
+    }
+
+    /// The digest of an attempt's `state` that a partition key names, for index entries.
+    pub(crate) fn attempt_of(&self) -> Option<Digest> {
+        self.pk.strip_prefix("S#").map(Digest::from_stored)
     }
 
     /// The client and consent a partition key names, for index entries.

@@ -139,6 +139,11 @@ impl DataKey {
         Self(derive(&[0; KEY_LENGTH], &parts))
     }
 
+    /// Bytes that only whoever has this key and knows every part can compute.
+    pub(crate) fn fingerprint(&self, parts: &[&[u8]]) -> [u8; KEY_LENGTH] {
+        *derive(&self.0, parts)
+    }
+
     /// Seals bytes for one place.
     ///
     /// # Errors
@@ -297,34 +302,54 @@ impl Vault {
         }
     }
 
-    /// Makes and stores the keys of a new connection; the stored ones where they were made before.
-    ///
-    /// # Errors
-    /// When KMS or the keys table does not answer.
-    pub async fn make_connection_keys(
+    /// Fresh keys for a new connection, with their wrapped forms: they exist once these are stored.
+    pub(crate) async fn fresh_connection_keys(
         &self,
         client: &ClientId,
         connection: &ConnectionId,
         now: Timestamp,
-    ) -> Result<ConnectionKeys, Error> {
+    ) -> Result<(ConnectionKeys, [(&'static str, AttributeValue); 2]), Error> {
         let tenant_key = self.tenant_key(client, now).await?;
-        let wrap = |kind| {
-            let mut key: KeyBytes = Zeroizing::new([0; KEY_LENGTH]);
-            fill_random(key.as_mut())?;
-            let place = wrapping_place(client, connection, kind);
-            let wrapped = seal(&tenant_key.0, &place, key.as_ref())?;
-            Ok::<_, Error>((DataKey(key), bytes(wrapped)))
-        };
-        let ((data, wrapped_data), (token, wrapped_token)) = (wrap(DATA_KEY)?, wrap(TOKEN_KEY)?);
-        let wrapped = [("wrapped", wrapped_data), ("token", wrapped_token)];
-        match self
-            .put_new_keys(Key::connection_key(client, connection), wrapped)
-            .await
-        {
-            Ok(()) => Ok(ConnectionKeys { data, token }),
-            Err(Error::Conflict) => self.connection_keys(client, connection, now).await,
-            Err(error) => Err(error),
-        }
+        let owner = connection.as_str();
+        let (data, wrapped_data) = fresh_key(&tenant_key, wrapping_place(client, owner, DATA_KEY))?;
+        let (token, wrapped_token) =
+            fresh_key(&tenant_key, wrapping_place(client, owner, TOKEN_KEY))?;
+        let wrapped = [
+            ("wrapped", bytes(wrapped_data)),
+            ("token", bytes(wrapped_token)),
+        ];
+        Ok((ConnectionKeys { data, token }, wrapped))
+    }
+
+    /// A fresh key for the token of one attempt, with its wrapped form.
+    pub(crate) async fn fresh_attempt_token_key(
+        &self,
+        client: &ClientId,
+        attempt: &AuthorisationId,
+        now: Timestamp,
+    ) -> Result<(DataKey, Vec<u8>), Error> {
+        let tenant_key = self.tenant_key(client, now).await?;
+        fresh_key(
+            &tenant_key,
+            wrapping_place(client, attempt.as_str(), TOKEN_KEY),
+        )
+    }
+
+    /// The key of an attempt's token.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] when it was destroyed.
+    pub(crate) async fn attempt_token_key(
+        &self,
+        client: &ClientId,
+        attempt: &AuthorisationId,
+        now: Timestamp,
+    ) -> Result<DataKey, Error> {
+        let key = Key::attempt_token_key(client, attempt);
+        let item = self.table.get(&self.table.keys_name, key).await?;
+        let item = item.ok_or(Error::Erased)?;
+        let tenant_key = self.tenant_key(client, now).await?;
+        tenant_key.unwrap_key(&item, wrapping_place(client, attempt.as_str(), TOKEN_KEY))
     }
 
     /// Both keys of a connection.
@@ -354,7 +379,7 @@ impl Vault {
     ) -> Result<DataKey, Error> {
         let item = self.wrapped_keys(client, connection).await?;
         let tenant_key = self.tenant_key(client, now).await?;
-        tenant_key.unwrap_key(&item, wrapping_place(client, connection, DATA_KEY))
+        tenant_key.unwrap_key(&item, wrapping_place(client, connection.as_str(), DATA_KEY))
     }
 
     /// The token key of a connection: it outlives the data key until the bank was told of the end.
@@ -369,7 +394,10 @@ impl Vault {
     ) -> Result<DataKey, Error> {
         let item = self.wrapped_keys(client, connection).await?;
         let tenant_key = self.tenant_key(client, now).await?;
-        tenant_key.unwrap_key(&item, wrapping_place(client, connection, TOKEN_KEY))
+        tenant_key.unwrap_key(
+            &item,
+            wrapping_place(client, connection.as_str(), TOKEN_KEY),
+        )
     }
 
     async fn wrapped_keys(
@@ -391,8 +419,10 @@ impl Vault {
     ) -> Result<ConnectionKeys, Error> {
         let tenant_key = self.tenant_key(client, now).await?;
         Ok(ConnectionKeys {
-            data: tenant_key.unwrap_key(item, wrapping_place(client, connection, DATA_KEY))?,
-            token: tenant_key.unwrap_key(item, wrapping_place(client, connection, TOKEN_KEY))?,
+            data: tenant_key
+                .unwrap_key(item, wrapping_place(client, connection.as_str(), DATA_KEY))?,
+            token: tenant_key
+                .unwrap_key(item, wrapping_place(client, connection.as_str(), TOKEN_KEY))?,
         })
     }
 
@@ -405,11 +435,10 @@ impl Vault {
         now: Timestamp,
     ) -> Result<(DataKey, Vec<u8>), Error> {
         let tenant_key = self.tenant_key(client, now).await?;
-        let mut key: KeyBytes = Zeroizing::new([0; KEY_LENGTH]);
-        fill_random(key.as_mut())?;
-        let place = wrapping_place(client, connection, DATA_KEY);
-        let wrapped = seal(&tenant_key.0, &place, key.as_ref())?;
-        Ok((DataKey(key), wrapped))
+        fresh_key(
+            &tenant_key,
+            wrapping_place(client, connection.as_str(), DATA_KEY),
+        )
     }
 
     async fn put_new_keys(
@@ -435,21 +464,25 @@ impl Vault {
     }
 }
 
-/// What the two keys of a connection are called in their associated data.
+/// What the keys of a connection and of an attempt are called in their associated data.
 const DATA_KEY: &str = "data-key";
 const TOKEN_KEY: &str = "token-key";
 
-fn wrapping_place<'a>(
-    client: &'a ClientId,
-    connection: &'a ConnectionId,
-    kind: &'static str,
-) -> Place<'a> {
+fn wrapping_place<'a>(client: &'a ClientId, owner: &'a str, kind: &'static str) -> Place<'a> {
     Place {
         client,
-        owner: connection.as_str(),
+        owner,
         kind,
         seq: 0,
     }
+}
+
+/// A fresh key and the form in which a tenant key wraps it.
+fn fresh_key(tenant_key: &TenantKey, place: Place<'_>) -> Result<(DataKey, Vec<u8>), Error> {
+    let mut key: KeyBytes = Zeroizing::new([0; KEY_LENGTH]);
+    fill_random(key.as_mut())?;
+    let wrapped = seal(&tenant_key.0, &place, key.as_ref())?;
+    Ok((DataKey(key), wrapped))
 }
 
 fn key_bytes(plain: &[u8]) -> Result<KeyBytes, Error> {

@@ -55,6 +55,10 @@ pub struct Capabilities {
     pub oauth_pre_step: bool,
     /// Berlin Group: the authorisation of a consent is started by a call of its own.
     pub explicit_start: bool,
+    /// The bank's application takes the login over and answers in the browser the device prefers, which
+    /// may be another one than the person left with. Only then is a return in another browser accepted,
+    /// against a code; otherwise it is turned away.
+    pub app_to_app: bool,
 }
 
 /// What one bank does otherwise than its standard says. Data, so that no code names a bank.

@@ -149,6 +149,13 @@ impl AttemptSecrets {
         })
     }
 
+    /// Whether the bank has opened a consent for this attempt alone, so that ending it leaves every other
+    /// one as it is.
+    #[must_use]
+    pub fn opens_a_consent_of_its_own(&self) -> bool {
+        self.bank_consent_id.is_some()
+    }
+
     /// How the code is exchanged.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod invocation;
 pub mod pages;
 mod problem;
 pub mod telemetry;
+mod typed_code;
 mod visitor;
 mod work;
 
@@ -33,6 +34,7 @@ pub use idempotency::idempotency_key;
 pub use input::{BODY_LIMIT, Form, Json, Path, Query};
 pub use invocation::Invocation;
 pub use problem::{Code, FieldError, Place, Problem};
+pub use typed_code::TypedCode;
 pub use visitor::{OwnAddress, Visitor, preferred_locale};
 pub use work::{Tick, Work, WorkError};
 

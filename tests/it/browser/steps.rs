@@ -105,7 +105,11 @@ pub async fn wait_for_ending(window: &Window) {
         if !window.has("ol.steps").await {
             return;
         }
-        window.follow("a[href*='?still']").await;
+        // Where the bank may have decided, the page asks whether it goes on.
+        match window.has("form[action$='/resume']").await {
+            true => window.follow("form[action$='/resume'] button").await,
+            false => window.follow("a[href*='?still']").await,
+        }
     }
     panic!("still waiting: {}", window.html().await);
 }

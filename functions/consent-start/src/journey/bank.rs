@@ -11,7 +11,7 @@ use passerelle_domain::connection::Connection;
 use passerelle_domain::consent::ConsentEvent;
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
-use passerelle_runtime::{Form, Path, Problem, Query};
+use passerelle_runtime::{Browser, Form, OwnAddress, Path, Problem, Query};
 use serde::Deserialize;
 
 use super::{Journey, Step};
@@ -84,9 +84,15 @@ pub(crate) async fn show(
 pub(crate) async fn choose(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
+    own: OwnAddress,
+    browser: Browser,
     Form(choice): Form<Choice>,
 ) -> Result<Response, Problem> {
     let mut journey = consent_start.journey(token).await?;
+    let cookie = browser.cookie(&consent_start.address(&own)?).cloned();
+    if !consent_start.may_change(&journey, cookie.as_ref()).await? {
+        return Ok(journey.go_to(Step::Progress));
+    }
     let chosen = consent_start.banks.directory().get(&choice.institution);
     let Some(bank) = chosen.filter(|bank| is_reachable(bank)) else {
         return Ok(journey.go_to(Step::Bank));

@@ -2,7 +2,8 @@
 //!
 //! The attempt is opened by a `POST` and shown by a `GET`, so that neither a reload nor a preview opens
 //! another, and a form never ends at the bank (see `passerelle_runtime::pages`). The link is shown in the
-//! browser that asked for it alone: sent to somebody else, it would bind their bank to this journey.
+//! browser that asked for it alone: sent to somebody else, it would bind their bank to this journey. What
+//! the person agreed to is fixed in the attempt: it is what the bank's yes will grant.
 
 use std::sync::Arc;
 
@@ -11,19 +12,21 @@ use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
+use passerelle_aws::Error;
 use passerelle_aws::authorisations::Departure;
 use passerelle_aws::table::Digest;
 use passerelle_banks::{AuthorisationRequest, DirectoryEntry, ScaApproach, WayToBank};
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus};
 use passerelle_domain::call_context::CallContext;
+use passerelle_domain::consent::Agreement;
 use passerelle_domain::ids::{AuthorisationId, ConnectionId};
 use passerelle_domain::private::Private;
 use passerelle_runtime::{
     Browser, Invocation, OwnAddress, Path, Problem, StartError, Visitor, entropy, fresh_secret,
 };
 
+use super::hold::Hold;
 use super::purposes::chosen_bank;
-use super::standing::is_same_browser;
 use super::{Journey, Step};
 use crate::pages::{AtBank, Ending, Way};
 use crate::{ConsentStart, refused};
@@ -65,61 +68,71 @@ pub(crate) async fn show(
     browser: Browser,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
-    if !journey.is_open(consent_start.clock.now()) {
+    let now = consent_start.clock.now();
+    if !journey.is_open(now) {
         return Ok(journey.go_to(Step::Progress));
     }
-    let Some(bank) = consent_start.chosen_entry(&journey) else {
-        return Ok(journey.go_to(Step::Bank));
-    };
-    let (consent, table) = (&journey.consent, consent_start.store.table());
-    let latest = table.latest_authorisation(&consent.client, &consent.id);
-    let latest = latest.await.map_err(refused)?;
-    let latest = latest.filter(|(_, attempt)| attempt.link_number == journey.link_number);
-    let Some((state, attempt)) = latest else {
-        return Ok(journey.go_to(Step::Purposes));
-    };
     let cookie = browser.cookie(&consent_start.address(&own)?);
-    if !is_same_browser(&attempt, cookie) {
+    let (state, attempt) = match consent_start.hold(&journey, cookie).await? {
+        Hold::Mine(state, attempt) => (state, attempt),
+        Hold::Free(_) => return Ok(journey.go_to(Step::Purposes)),
+        Hold::Elsewhere(_) => return Ok(journey.go_to(Step::Progress)),
+    };
+    let bank = match consent_start.chosen_entry(&journey) {
+        Some(bank) if bank.institution.id == attempt.institution => bank,
+        Some(_) => return Ok(journey.go_to(Step::Purposes)),
+        None => return Ok(journey.go_to(Step::Bank)),
+    };
+    if !matches!(attempt.status, AuthorisationStatus::Started) {
         return Ok(journey.go_to(Step::Progress));
     }
-    if attempt.institution != bank.institution.id {
-        return Ok(journey.go_to(Step::Purposes));
-    }
-    let waits = matches!(attempt.status, AuthorisationStatus::Started);
-    let way = match waits {
-        true => consent_start
-            .store
-            .way_to_bank(&state, consent_start.clock.now()),
-        false => return Ok(journey.go_to(Step::Progress)),
-    };
-    match way.await.map_err(refused)? {
+    let way = consent_start.store.way_to_bank(&state, now).await;
+    match way.map_err(refused)? {
         Some(way) => Ok(at_bank(&journey, bank, &way)?.page()),
         None => Ok(journey.go_to(Step::Progress)),
     }
 }
 
-/// Another attempt at the bank chosen before: the link was used up, or its time is over.
+/// Another attempt at the bank chosen before, to what was agreed to before: the link was used up, or its
+/// time is over.
 pub(crate) async fn ask_again(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
     traveller: Traveller,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
-    consent_start.set_out(&journey, &traveller).await
+    let address = consent_start.address(&traveller.own)?;
+    let cookie = traveller.browser.cookie(&address);
+    match consent_start.hold(&journey, cookie).await? {
+        Hold::Mine(_, attempt) => {
+            consent_start
+                .set_out(&journey, attempt.agreed, &traveller)
+                .await
+        }
+        Hold::Free(_) => Ok(journey.go_to(Step::Purposes)),
+        Hold::Elsewhere(_) => Ok(journey.go_to(Step::Progress)),
+    }
 }
 
-/// Who leaves, from where, to which bank, in which browser.
+/// Who leaves, from where, to which bank, in which browser, having agreed to what.
 struct Leaving<'a> {
     journey: &'a Journey,
     bank: &'a DirectoryEntry,
     address: &'a str,
     cookie: &'a Private,
+    agreed: Agreement,
+    /// The attempt that stood when the person left.
+    seen: Option<&'a Digest>,
 }
 
-fn has_chosen_purposes(journey: &Journey, now: Timestamp) -> bool {
-    journey
-        .question(now)
-        .is_some_and(|question| question.chosen.is_some())
+/// What came of opening an attempt.
+enum Opened {
+    /// The person can leave.
+    Waits,
+    /// The bank cannot be reached.
+    BankUnavailable,
+    /// Another browser was faster.
+    Elsewhere,
 }
 
 impl ConsentStart {
@@ -131,6 +144,7 @@ impl ConsentStart {
     pub(super) async fn set_out(
         &self,
         journey: &Journey,
+        agreed: Agreement,
         traveller: &Traveller,
     ) -> Result<Response, Problem> {
         if !journey.is_open(self.clock.now()) {
@@ -139,11 +153,13 @@ impl ConsentStart {
         let Some(bank) = self.chosen_entry(journey) else {
             return Ok(journey.go_to(Step::Bank));
         };
-        if !has_chosen_purposes(journey, self.clock.now()) {
-            return Ok(journey.go_to(Step::Purposes));
-        }
         let address = self.address(&traveller.own)?;
-        let (cookie, set_cookie) = match traveller.browser.cookie(&address) {
+        let known = traveller.browser.cookie(&address);
+        let hold = self.hold(journey, known).await?;
+        if !hold.may_change() {
+            return Ok(journey.go_to(Step::Progress));
+        }
+        let (cookie, set_cookie) = match known {
             Some(cookie) => (cookie.clone(), None),
             None => {
                 let (cookie, header) = Browser::fresh(&address);
@@ -155,10 +171,15 @@ impl ConsentStart {
             bank,
             address: &address,
             cookie: &cookie,
+            agreed,
+            seen: hold.seen(),
         };
         let mut response = match self.open_attempt(&leaving, traveller).await? {
-            true => journey.go_to(Step::Leave),
-            false => self.ending(journey, Ending::BankUnavailable, Some(Step::Bank)),
+            Opened::Waits => journey.go_to(Step::Leave),
+            Opened::Elsewhere => return Ok(journey.go_to(Step::Progress)),
+            Opened::BankUnavailable => {
+                self.ending(journey, Ending::BankUnavailable, Some(Step::Bank))
+            }
         };
         if let Some(header) = set_cookie {
             response.headers_mut().insert(SET_COOKIE, header);
@@ -166,12 +187,12 @@ impl ConsentStart {
         Ok(response)
     }
 
-    /// Opens an attempt at the bank and stores it; `false` when the bank cannot be reached.
+    /// Opens an attempt at the bank and stores it.
     async fn open_attempt(
         &self,
         leaving: &Leaving<'_>,
         traveller: &Traveller,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Opened, Problem> {
         let now = self.clock.now();
         let state = fresh_secret();
         let request = self.bank_request(leaving, &state, traveller, now)?;
@@ -184,7 +205,7 @@ impl ConsentStart {
             Ok(started) => started,
             Err(error) => {
                 tracing::warn!(%error, bank = %institution, "no attempt could be opened");
-                return Ok(false);
+                return Ok(Opened::BankUnavailable);
             }
         };
         let (attempt, digest) = (attempt(leaving, now), Digest::of(state.expose()));
@@ -192,12 +213,16 @@ impl ConsentStart {
             secrets: &started.secrets.to_bytes(),
             way: &started.way.to_text(),
         };
-        let stored = self
-            .store
-            .start_authorisation(&attempt, &digest, &departure, now);
-        stored.await.map_err(refused)?;
-        tracing::info!(authorisation = %attempt.id, bank = %institution, "the person leaves for the bank");
-        Ok(true)
+        let (store, seen) = (&self.store, leaving.seen);
+        let stored = store.start_authorisation(&attempt, &digest, &departure, seen, now);
+        match stored.await {
+            Ok(()) => {
+                tracing::info!(authorisation = %attempt.id, bank = %institution, "the person leaves for the bank");
+                Ok(Opened::Waits)
+            }
+            Err(Error::Conflict) => Ok(Opened::Elsewhere),
+            Err(error) => Err(refused(error)),
+        }
     }
 
     fn bank_request(
@@ -241,7 +266,7 @@ fn attempt(leaving: &Leaving<'_>, now: Timestamp) -> Authorisation {
         consent: consent.id.clone(),
         institution: leaving.bank.institution.id.clone(),
         connection: renewed.unwrap_or_else(|| ConnectionId::from_entropy(entropy())),
-        link_number: leaving.journey.link_number,
+        agreed: leaving.agreed.clone(),
         browser: Digest::of(leaving.cookie.expose()).as_str().to_owned(),
         started_at: now,
         expires_at: now.checked_add(ATTEMPT_LIFETIME).unwrap_or(now),

@@ -4,11 +4,12 @@
 //! [`progress`], which says where things stand.
 //!
 //! A `GET` changes nothing, whoever sends it: a preview, a scanner, a reload. What is decided is decided
-//! by a `POST`.
+//! by a `POST`, and once somebody has left for the bank by the browser that left alone ([`hold`]).
 
 pub(crate) mod bank;
-pub(crate) mod confirming;
+mod confirming;
 pub(crate) mod elsewhere;
+mod hold;
 pub(crate) mod leaving;
 pub(crate) mod progress;
 pub(crate) mod purposes;
@@ -16,11 +17,14 @@ pub(crate) mod reassurance;
 mod standing;
 pub(crate) mod texts;
 
+use std::collections::BTreeSet;
+
 use axum::response::{IntoResponse, Redirect, Response};
 use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
-use passerelle_domain::consent::{Consent, ConsentEvent, ConsentRefusal, Question};
+use passerelle_domain::consent::{Agreement, Consent, ConsentEvent, ConsentRefusal, Question};
 use passerelle_domain::private::Private;
+use passerelle_domain::purpose::PurposeCode;
 use passerelle_domain::receipt::Actor;
 use passerelle_domain::trace::Trace;
 use passerelle_runtime::Problem;
@@ -50,8 +54,6 @@ impl Journey {
             Step::Purposes => format!("/journey/{token}/purposes"),
             Step::Leave => format!("/journey/{token}/leave"),
             Step::Progress => format!("/journey/{token}/progress"),
-            Step::Confirm => format!("/journey/{token}/confirm"),
-            Step::NotMe => format!("/journey/{token}/not-me"),
             Step::Elsewhere => format!("/journey/{token}/elsewhere"),
         }
     }
@@ -65,6 +67,18 @@ impl Journey {
     pub(crate) fn question(&self, now: Timestamp) -> Option<Question<'_>> {
         let current = self.link_number == self.consent.link_number();
         self.consent.question(now).filter(|_| current)
+    }
+
+    /// Reads the answer to the purposes question, through the link that asks.
+    pub(crate) fn agree(
+        &self,
+        chosen: &BTreeSet<PurposeCode>,
+        now: Timestamp,
+    ) -> Result<Agreement, ConsentRefusal> {
+        if self.link_number != self.consent.link_number() {
+            return Err(ConsentRefusal::LinkExpired);
+        }
+        self.consent.agree(chosen, now)
     }
 
     /// Whether the person can still choose.
@@ -88,8 +102,6 @@ pub(crate) enum Step {
     Purposes,
     Leave,
     Progress,
-    Confirm,
-    NotMe,
     Elsewhere,
 }
 

@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::response::Response;
 use jiff::SignedDuration;
 use passerelle_domain::Timestamp;
+use passerelle_domain::authorisation::Authorisation;
 use passerelle_domain::private::Private;
 use passerelle_runtime::{Browser, OwnAddress, Path, Problem, Query};
 use serde::Deserialize;
 
-use super::confirming::carried_on;
+use super::hold::Hold;
 use super::standing::{Standing, waiting_for_bank};
 use super::{Journey, Step};
 use crate::ConsentStart;
@@ -30,8 +31,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 pub(crate) struct Looking {
     /// They stopped the page from looking again by itself.
     still: Option<String>,
-    /// The callback has just asked the bank.
-    asked: Option<String>,
+    /// The code that was typed was not the right one.
+    code: Option<String>,
 }
 
 pub(crate) async fn show(
@@ -58,12 +59,10 @@ pub(crate) async fn show(
         Standing::NotBegun => journey.go_to(Step::Reassurance),
         Standing::AtBank(since) => wait(Wait::for_the_bank(since)).await?,
         Standing::Working(steps, since) => wait(Wait::for_us(steps, since)).await?,
-        Standing::ToConfirm => consent_start.confirm_page(&journey),
-        // The callback has just asked the bank, which has not decided: the page waits like the person.
-        Standing::Stopped(_, since) if looking.asked.is_some() => {
-            wait(Wait::for_the_bank(since)).await?
+        Standing::ToConfirm(attempt) => {
+            consent_start.confirm_page(&journey, &attempt, looking.code.is_some())
         }
-        Standing::Stopped(attempt, _) => carried_on(&journey, &attempt),
+        Standing::Stopped(attempt, since) => wait(Wait::to_be_carried_on(&attempt, since)).await?,
         Standing::Over(ending, again) => consent_start.ending(&journey, ending, again),
     })
 }
@@ -73,6 +72,8 @@ struct Wait {
     steps: Steps,
     since: Timestamp,
     at_bank: bool,
+    /// Where the person has a return carried on.
+    carried_on_at: Option<String>,
 }
 
 impl Wait {
@@ -81,6 +82,14 @@ impl Wait {
             steps: waiting_for_bank(),
             since,
             at_bank: true,
+            carried_on_at: None,
+        }
+    }
+
+    fn to_be_carried_on(attempt: &Authorisation, since: Timestamp) -> Self {
+        Self {
+            carried_on_at: Some(format!("/v1/callback/{}/resume", attempt.institution)),
+            ..Self::for_the_bank(since)
         }
     }
 
@@ -89,8 +98,15 @@ impl Wait {
             steps,
             since,
             at_bank: false,
+            carried_on_at: None,
         }
     }
+}
+
+/// Minutes until a moment, begun ones counted whole.
+fn minutes_until(at: Timestamp, now: Timestamp) -> usize {
+    let seconds = at.duration_since(now).as_secs().max(0);
+    usize::try_from(seconds.unsigned_abs().div_ceil(60)).unwrap_or(usize::MAX)
 }
 
 impl ConsentStart {
@@ -102,21 +118,27 @@ impl ConsentStart {
         still: bool,
     ) -> Result<Response, Problem> {
         let here = journey.step(Step::Progress);
-        let mine = self.is_mine(journey, cookie).await?;
-        // On a device that did not leave for the bank, the way there begins with who asks.
-        let begin_here = wait.at_bank && !mine && journey.is_open(self.clock.now());
+        let (mine, free_at) = match self.hold(journey, cookie).await? {
+            Hold::Mine(..) => (true, None),
+            Hold::Elsewhere(attempt) => (false, Some(attempt.expires_at)),
+            Hold::Free(_) => (false, None),
+        };
+        let now = self.clock.now();
         let page = Progress {
             locale: journey.consent.locale,
             brand: journey.brand.clone(),
             bank_name: self.bank_name(journey).unwrap_or_default(),
             steps: wait.steps,
             at_bank: wait.at_bank,
-            takes_long: self.clock.now().duration_since(wait.since) > USUAL,
+            takes_long: now.duration_since(wait.since) > USUAL,
             refreshes: !still,
             still_at: format!("{here}?still=yes"),
             refreshing_at: here,
             elsewhere_at: mine.then(|| journey.step(Step::Elsewhere)),
-            begin_at: begin_here.then(|| journey.step(Step::Reassurance)),
+            carry_on: wait.carried_on_at.map(|at| (at, journey.token.clone())),
+            free_in: free_at
+                .filter(|_| wait.at_bank && journey.is_open(now))
+                .map(|at| minutes_until(at, now)),
         };
         Ok(page.page())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use passerelle_domain::Timestamp;
-use passerelle_domain::consent::{ConsentEvent, ConsentRefusal, ConsentState, RequestedPurpose};
+use passerelle_domain::consent::{ConsentRefusal, ConsentState, RequestedPurpose};
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
 use passerelle_domain::purpose::PurposeCode;
@@ -35,26 +35,50 @@ pub(crate) async fn choose(
     traveller: Traveller,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    let mut journey = consent_start.journey(token).await?;
-    let ticked = fields.iter().filter(|(name, _)| name == "purpose");
-    let chosen: BTreeSet<PurposeCode> =
-        ticked.filter_map(|(_, value)| value.parse().ok()).collect();
-    match consent_start
-        .decide(&mut journey, ConsentEvent::PurposesChosen(chosen.clone()))
-        .await?
-    {
-        Ok(()) => consent_start.set_out(&journey, &traveller).await,
+    let journey = consent_start.journey(token).await?;
+    let answer = Answer::of(&fields);
+    let Some(bank) = chosen_bank(&journey) else {
+        return Ok(journey.go_to(Step::Bank));
+    };
+    // Another bank was chosen since the page was shown: the person reads which before they agree.
+    if answer.institution.as_ref() != Some(bank) {
+        return Ok(journey.go_to(Step::Purposes));
+    }
+    match journey.agree(&answer.purposes, consent_start.clock.now()) {
+        Ok(agreed) => consent_start.set_out(&journey, agreed, &traveller).await,
         Err(ConsentRefusal::RequiredPurposeMissing) => {
-            let error = match chosen.is_empty() {
+            let error = match answer.purposes.is_empty() {
                 true => PurposesError::NothingChosen,
                 false => PurposesError::RequiredMissing,
             };
             consent_start
-                .purposes_page(&journey, Some(error), &chosen)
+                .purposes_page(&journey, Some(error), &answer.purposes)
                 .await
         }
         Err(ConsentRefusal::PurposeNotRequested) => Ok(journey.go_to(Step::Purposes)),
         Err(_) => Ok(journey.go_to(Step::Progress)),
+    }
+}
+
+/// What a person answers: the purposes they ticked, for the bank the page named.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    institution: Option<InstitutionId>,
+    purposes: BTreeSet<PurposeCode>,
+}
+
+impl Answer {
+    fn of(fields: &[(String, String)]) -> Self {
+        let named = |field: &'static str| {
+            let found = fields.iter().filter(move |(name, _)| name == field);
+            found.map(|(_, value)| value)
+        };
+        Self {
+            institution: named("institution").find_map(|value| value.parse().ok()),
+            purposes: named("purpose")
+                .filter_map(|value| value.parse().ok())
+                .collect(),
+        }
     }
 }
 
@@ -78,13 +102,15 @@ impl ConsentStart {
         if !journey.is_open(now) {
             return Ok(journey.go_to(Step::Progress));
         }
-        let Some(bank_name) = self.bank_name(journey) else {
+        let bank = chosen_bank(journey).cloned();
+        let (Some(bank), Some(bank_name)) = (bank, self.bank_name(journey)) else {
             return Ok(journey.go_to(Step::Bank));
         };
         let texts = self.purpose_texts(&journey.consent).await?;
         let page = Purposes {
             locale: journey.consent.locale,
             brand: journey.brand.clone(),
+            bank,
             bank_name,
             purposes: switches(journey, &texts, on, now),
             until: last_day(journey, now),

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use passerelle_domain::consent::ConsentEvent;
 use passerelle_domain::private::Private;
 use passerelle_domain::{Date, Timestamp};
-use passerelle_runtime::{Path, Problem};
+use passerelle_runtime::{Browser, OwnAddress, Path, Problem};
 
 use super::texts::PurposeTexts;
 use super::{Journey, Step};
@@ -44,8 +44,14 @@ pub(crate) async fn go_on(
 pub(crate) async fn decline(
     State(consent_start): State<Arc<ConsentStart>>,
     Path(token): Path<Private>,
+    own: OwnAddress,
+    browser: Browser,
 ) -> Result<Response, Problem> {
     let mut journey = consent_start.journey(token).await?;
+    let cookie = browser.cookie(&consent_start.address(&own)?).cloned();
+    if !consent_start.may_change(&journey, cookie.as_ref()).await? {
+        return Ok(journey.go_to(Step::Progress));
+    }
     // A consent that is past this point is not changed by an old page: progress says where it is.
     let _ = consent_start
         .decide(&mut journey, ConsentEvent::Declined)

@@ -1,10 +1,8 @@
 //! Where a journey stands, read from the consent, its latest attempt and its connection. Nothing is
 //! remembered for this.
 
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use passerelle_aws::pages::History;
-use passerelle_aws::table::Digest;
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus, FailureReason};
 use passerelle_domain::connection::{Connection, ConnectionStatus};
@@ -15,15 +13,10 @@ use passerelle_domain::private::Private;
 use passerelle_knowledge::{Analysis, Outcome};
 use passerelle_runtime::Problem;
 
+use super::hold::Hold;
 use super::{Journey, Step};
 use crate::pages::{Ending, StepState, Steps};
 use crate::{ConsentStart, refused};
-
-/// A return that shows no result by then was cut off.
-const CUT_OFF: SignedDuration = SignedDuration::from_secs(90);
-
-/// A bank that has not finished is not asked without pause.
-const BETWEEN_ASKING: SignedDuration = SignedDuration::from_secs(4);
 
 /// Where a journey stands.
 #[derive(Debug)]
@@ -35,17 +28,12 @@ pub(super) enum Standing {
     /// The work is ours, since then.
     Working(Steps, Timestamp),
     /// The bank answered in another browser; this is the one that left for it.
-    ToConfirm,
-    /// A return stopped after its exchange, or the bank had not decided yet: the callback carries it
-    /// on. With the moment it came back.
+    ToConfirm(Authorisation),
+    /// A return stopped half-way, or the bank had not decided yet: the callback carries it on when the
+    /// person says so. With the moment it came back.
     Stopped(Authorisation, Timestamp),
     /// It ended, with the step that starts again where that makes sense.
     Over(Ending, Option<Step>),
-}
-
-/// Whether an attempt was started in the browser with this cookie.
-pub(super) fn is_same_browser(attempt: &Authorisation, cookie: Option<&Private>) -> bool {
-    cookie.is_some_and(|cookie| Digest::of(cookie.expose()).as_str() == attempt.browser)
 }
 
 impl ConsentStart {
@@ -62,9 +50,7 @@ impl ConsentStart {
                 renewal,
                 ..
             } => match this_renewal(journey, renewal.as_ref()) {
-                Some(RenewalAnswer::Asked | RenewalAnswer::Chosen { .. }) => {
-                    self.while_asked(journey, cookie).await
-                }
+                Some(RenewalAnswer::Asked) => self.while_asked(journey, cookie).await,
                 Some(RenewalAnswer::Declined { .. }) => Ok(over(Ending::Refused)),
                 Some(RenewalAnswer::Done { .. }) | None => {
                     self.while_valid(journey, connection, cookie).await
@@ -86,18 +72,18 @@ impl ConsentStart {
         journey: &Journey,
         cookie: Option<&Private>,
     ) -> Result<Standing, Problem> {
-        let (consent, now) = (&journey.consent, self.clock.now());
+        let now = self.clock.now();
         let open = journey.is_open(now);
-        let again = open.then_some(Step::Bank);
-        let table = self.store.table();
-        let latest = table.latest_authorisation(&consent.client, &consent.id);
-        let latest = latest.await.map_err(refused)?;
-        let latest = latest.filter(|(_, attempt)| attempt.link_number == journey.link_number);
-        let Some((state, attempt)) = latest else {
-            return Ok(match open {
-                true => Standing::NotBegun,
-                false => over(Ending::LinkExpired),
-            });
+        let hold = self.hold(journey, cookie).await?;
+        let again = (open && hold.may_change()).then_some(Step::Bank);
+        let (attempt, mine) = match hold {
+            Hold::Mine(_, attempt) => (*attempt, true),
+            Hold::Elsewhere(attempt) => (*attempt, false),
+            Hold::Free(_) => match self.ended_attempt(journey).await? {
+                Some(attempt) => (attempt, false),
+                None if open => return Ok(Standing::NotBegun),
+                None => return Ok(over(Ending::LinkExpired)),
+            },
         };
         let at_bank = Standing::AtBank(attempt.started_at);
         Ok(match attempt.status {
@@ -111,36 +97,34 @@ impl ConsentStart {
             AuthorisationStatus::Refused { by_psu: false, .. } => {
                 Standing::Over(Ending::TimedOut, again)
             }
-            AuthorisationStatus::Returned { .. } if is_same_browser(&attempt, cookie) => {
-                Standing::ToConfirm
+            AuthorisationStatus::Returned { .. } if now >= attempt.expires_at => {
+                Standing::Over(Ending::TimedOut, again)
             }
+            AuthorisationStatus::Returned { .. } if mine => Standing::ToConfirm(attempt),
             AuthorisationStatus::Returned { .. } => at_bank,
-            AuthorisationStatus::Claimed { at } => self.while_claimed(&state, attempt, at).await?,
+            AuthorisationStatus::Claimed { at } if mine && attempt.is_claimable(now) => {
+                Standing::Stopped(attempt, at)
+            }
+            AuthorisationStatus::Claimed { .. } if now >= attempt.expires_at => {
+                Standing::Over(Ending::Interrupted, again)
+            }
+            AuthorisationStatus::Exchanged { at } if mine => Standing::Stopped(attempt, at),
+            AuthorisationStatus::Claimed { at } | AuthorisationStatus::Exchanged { at } => {
+                Standing::Working(waiting_for_bank(), at)
+            }
             AuthorisationStatus::Failed { reason, .. } => {
-                let ending = match reason {
-                    FailureReason::BankUnavailable => Ending::BankUnavailable,
-                    FailureReason::BankRefused => Ending::Refused,
-                };
-                Standing::Over(ending, again)
+                Standing::Over(after_failure(reason), again)
             }
         })
     }
 
-    /// A return is being worked on, stopped after its exchange, or was cut off before it.
-    async fn while_claimed(
-        &self,
-        state: &Digest,
-        attempt: Authorisation,
-        claimed_at: Timestamp,
-    ) -> Result<Standing, Problem> {
-        let now = self.clock.now();
-        let waited = now.duration_since(claimed_at);
-        let exchanged = self.store.exchanged(state, now).await.map_err(refused)?;
-        Ok(match exchanged {
-            Some(_) if waited >= BETWEEN_ASKING => Standing::Stopped(attempt, claimed_at),
-            None if waited >= CUT_OFF => Standing::Over(Ending::Interrupted, Some(Step::Bank)),
-            _ => Standing::Working(waiting_for_bank(), claimed_at),
-        })
+    /// The latest attempt through this link, which is over.
+    async fn ended_attempt(&self, journey: &Journey) -> Result<Option<Authorisation>, Problem> {
+        let (consent, table) = (&journey.consent, self.store.table());
+        let latest = table.latest_authorisation(&consent.client, &consent.id);
+        let latest = latest.await.map_err(refused)?;
+        let ended = latest.through_link(journey.link_number);
+        Ok(ended.map(|(_, attempt)| attempt))
     }
 
     async fn while_valid(
@@ -190,10 +174,7 @@ impl ConsentStart {
             return Ok(Standing::Working(analysing(), connection.created_at));
         };
         let consent = &journey.consent;
-        let table = self.store.table();
-        let latest = table.latest_authorisation(client, &consent.id).await;
-        let latest = latest.map_err(refused)?;
-        if !latest.is_some_and(|(_, it)| is_same_browser(&it, cookie)) {
+        if !matches!(self.hold(journey, cookie).await?, Hold::Mine(..)) {
             return Ok(over(Ending::AlreadyDone));
         }
         let history = self.store.history(client, &connection.id, now).await;
@@ -208,6 +189,17 @@ impl ConsentStart {
 fn this_renewal<'a>(journey: &Journey, renewal: Option<&'a Renewal>) -> Option<&'a RenewalAnswer> {
     let renewal = renewal.filter(|renewal| renewal.number == journey.link_number)?;
     Some(&renewal.answer)
+}
+
+/// What an attempt that came to nothing means to the person.
+fn after_failure(reason: FailureReason) -> Ending {
+    match reason {
+        FailureReason::BankUnavailable => Ending::BankUnavailable,
+        FailureReason::BankRefused => Ending::Refused,
+        FailureReason::NotConfirmed => Ending::NotConfirmed,
+        FailureReason::NoLongerAsked => Ending::Interrupted,
+        FailureReason::Abandoned => Ending::TimedOut,
+    }
 }
 
 /// An ending after which this link leads nowhere else.

@@ -1,13 +1,14 @@
-//! The bank answered in another browser: the person who started says whether it was them.
+//! The bank answered in another browser: the person types the code that browser shows.
 
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
+use passerelle_domain::private::Private;
 use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
 
-/// The page on which a person confirms a return that came by another browser.
+/// The page on which the code of a return in another browser is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirm {
     /// The language.
@@ -16,10 +17,14 @@ pub struct Confirm {
     pub brand: Brand,
     /// The bank that answered.
     pub bank_name: String,
-    /// Where "yes, it was me" posts to.
+    /// The journey's token: the forms carry it.
+    pub journey: Private,
+    /// Where the code posts to.
     pub confirm_at: String,
-    /// Where "no" posts to: the answer is dropped and the journey starts again.
+    /// Where "it was not me" posts to: the answer is dropped and the journey starts again.
     pub refuse_at: String,
+    /// Whether the code that was typed was not the right one.
+    pub was_wrong: bool,
 }
 
 #[derive(Template)]
@@ -28,7 +33,6 @@ struct View<'a> {
     words: Words<'static>,
     page: &'a Confirm,
     lead: String,
-    question: String,
 }
 
 impl Confirm {
@@ -44,9 +48,11 @@ impl Confirm {
             words,
             page: self,
             lead: words.fill("confirm.lead", &names),
-            question: words.fill("confirm.question", &names),
         };
-        let title = words.fill("confirm.title", &names);
+        let title = match self.was_wrong {
+            true => words.text("confirm.title-with-error").to_owned(),
+            false => words.fill("confirm.title", &names),
+        };
         page(&Shell::new(self.locale, &title).branded(&self.brand), &view)
     }
 }

@@ -38,6 +38,8 @@ pub enum Ending {
     AlreadyDone,
     /// The return was cut off half-way; the bank's code cannot be used again.
     Interrupted,
+    /// The bank answered in another browser, and that was not confirmed where the journey began.
+    NotConfirmed,
     /// The bank no longer answers without the person.
     BankAsksAgain,
     /// The agreement's time is up.
@@ -61,6 +63,7 @@ impl Ending {
             Self::LinkExpired => "link-expired",
             Self::AlreadyDone => "already-done",
             Self::Interrupted => "interrupted",
+            Self::NotConfirmed => "not-confirmed",
             Self::BankAsksAgain => "bank-asks-again",
             Self::ConsentExpired => "consent-expired",
             Self::Withdrawn => "withdrawn",

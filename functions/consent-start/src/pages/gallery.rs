@@ -167,7 +167,18 @@ fn progress(locale: Locale, takes_long: bool) -> Progress {
         refreshing_at: "/journey/example/progress".to_owned(),
         still_at: "/journey/example/progress?still".to_owned(),
         elsewhere_at: Some("/journey/example/elsewhere".to_owned()),
-        begin_at: None,
+        carry_on: None,
+        free_in: None,
+    }
+}
+
+/// The waiting page when the bank may have decided by now.
+fn to_be_carried_on(locale: Locale) -> Progress {
+    let action = "/v1/callback/sandbox-bank/resume".to_owned();
+    Progress {
+        carry_on: Some((action, "example".into())),
+        free_in: None,
+        ..at_bank_elsewhere(locale)
     }
 }
 
@@ -183,7 +194,7 @@ fn at_bank_elsewhere(locale: Locale) -> Progress {
         },
         at_bank: true,
         elsewhere_at: None,
-        begin_at: Some("/journey/example".to_owned()),
+        free_in: Some(12),
         ..progress(locale, false)
     }
 }
@@ -206,13 +217,15 @@ fn take_over(locale: Locale) -> TakeOver {
     }
 }
 
-fn confirm(locale: Locale) -> Confirm {
+fn confirm(locale: Locale, was_wrong: bool) -> Confirm {
     Confirm {
         locale,
         brand: brand(),
         bank_name: "Banque Bac à sable".to_owned(),
-        confirm_at: "/journey/example/confirm".to_owned(),
-        refuse_at: "/journey/example/not-me".to_owned(),
+        journey: "example".into(),
+        confirm_at: "/v1/callback/sandbox-bank/confirm".to_owned(),
+        refuse_at: "/v1/callback/sandbox-bank/not-me".to_owned(),
+        was_wrong,
     }
 }
 
@@ -248,6 +261,7 @@ fn endings(locale: Locale) -> Vec<(&'static str, EndingPage)> {
         ("link-expired", Ending::LinkExpired, false),
         ("already-done", Ending::AlreadyDone, false),
         ("interrupted", Ending::Interrupted, true),
+        ("not-confirmed", Ending::NotConfirmed, true),
         ("bank-asks-again", Ending::BankAsksAgain, false),
         ("consent-expired", Ending::ConsentExpired, false),
         ("withdrawn", Ending::Withdrawn, false),
@@ -296,10 +310,12 @@ fn all(locale: Locale) -> Vec<(String, Response)> {
             purposes(locale, Some(PurposesError::NothingChosen)).page(),
         ),
         ("4-at-bank", at_bank(locale).page()),
-        ("5-confirm", confirm(locale).page()),
+        ("5-confirm", confirm(locale, false).page()),
+        ("5-confirm-wrong", confirm(locale, true).page()),
         ("6-progress", progress(locale, false).page()),
         ("6-progress-long", progress(locale, true).page()),
         ("6-progress-at-bank", at_bank_elsewhere(locale).page()),
+        ("6-progress-carry-on", to_be_carried_on(locale).page()),
         ("6-elsewhere", elsewhere(locale).page()),
         ("6-take-over", take_over(locale).page()),
         ("6-take-over-too-late", handover_is_over(locale)),
@@ -371,7 +387,12 @@ fn every_control_has_a_name_and_every_form_an_address() {
                 assert!(!label.starts_with("</button>"), "{name}");
             }
             for input in html.split("<input").skip(1) {
-                let labelled = input.contains("id=\"q\"") || html.contains("<label><input");
+                let labelled = input.contains("type=\"hidden\"")
+                    || html.contains("<label><input")
+                    || html.split("<label for=\"").skip(1).any(|label| {
+                        let id = label.split('"').next().unwrap();
+                        input.contains(&format!("id=\"{id}\""))
+                    });
                 assert!(labelled, "{name}");
             }
         }

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
+use passerelle_domain::private::Private;
 use passerelle_runtime::pages::{Brand, Shell, Words, page};
 
 use super::words;
@@ -64,8 +65,11 @@ pub struct Progress {
     pub still_at: String,
     /// Where asking for a short link to another device posts to, in the browser that may offer it.
     pub elsewhere_at: Option<String>,
-    /// Where another device than the one that left for the bank can begin.
-    pub begin_at: Option<String>,
+    /// Where having a return carried on posts to, with the journey's token: in the browser that left for
+    /// the bank, when the bank may have decided.
+    pub carry_on: Option<(String, Private)>,
+    /// In how many minutes another browser than the one that left for the bank can begin anew.
+    pub free_in: Option<usize>,
 }
 
 #[derive(Template)]
@@ -75,6 +79,7 @@ struct View<'a> {
     page: &'a Progress,
     lead: &'static str,
     steps: [Step; 4],
+    free: Option<String>,
 }
 
 struct Step {
@@ -113,6 +118,9 @@ impl Progress {
                 Step::new(words, "transactions", steps.transactions),
                 Step::new(words, "analysed", steps.analysed),
             ],
+            free: self
+                .free_in
+                .map(|minutes| words.count("progress.free", minutes)),
         };
         let title = match self.at_bank {
             true => "progress.title-at-bank",

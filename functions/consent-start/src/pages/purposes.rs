@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use passerelle_domain::Date;
+use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::purpose::{DataClass, Fact, PurposeCode, PurposeTerms, PurposeText};
 use passerelle_runtime::pages::{Brand, Shell, Words, page};
@@ -50,7 +51,9 @@ pub struct Purposes {
     pub locale: Locale,
     /// Whose customer reads it.
     pub brand: Brand,
-    /// The bank that was chosen.
+    /// The bank that was chosen: the answer says which one it is for.
+    pub bank: InstitutionId,
+    /// Its name.
     pub bank_name: String,
     /// The purposes, in the catalogue's order.
     pub purposes: Vec<PurposeSwitch>,

@@ -4,19 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::agreement;
 use super::{
-    BANK_MARGIN, Consent, ConsentEvent, ConsentRefusal, ConsentState, LONGEST_DURATION,
-    RejectionReason, Renewal, RenewalAnswer, RequestedPurpose,
+    Agreement, BANK_MARGIN, Consent, ConsentEvent, ConsentRefusal, ConsentState, LONGEST_DURATION,
+    RejectionReason, Renewal, RenewalAnswer,
 };
-use crate::ids::InstitutionId;
 use crate::purpose::PurposeCode;
-
-/// What a consent that waits for its first answer holds.
-struct Waiting<'a> {
-    link_expires_at: Timestamp,
-    institution: &'a Option<InstitutionId>,
-    chosen: &'a Option<BTreeSet<PurposeCode>>,
-}
 
 impl Consent {
     /// Applies an event.
@@ -26,17 +19,8 @@ impl Consent {
     pub fn apply(&self, event: ConsentEvent, now: Timestamp) -> Result<Self, ConsentRefusal> {
         let state = match &self.state {
             ConsentState::Received {
-                link_expires_at,
-                institution,
-                chosen,
-            } => {
-                let waiting = Waiting {
-                    link_expires_at: *link_expires_at,
-                    institution,
-                    chosen,
-                };
-                self.while_received(event, now, waiting)?
-            }
+                link_expires_at, ..
+            } => self.while_received(event, now, *link_expires_at)?,
             ConsentState::Valid { .. } => self.while_valid(event, now)?,
             ConsentState::Rejected { .. }
             | ConsentState::Expired { .. }
@@ -54,13 +38,8 @@ impl Consent {
         &self,
         event: ConsentEvent,
         now: Timestamp,
-        waiting: Waiting<'_>,
+        link_expires_at: Timestamp,
     ) -> Result<ConsentState, ConsentRefusal> {
-        let Waiting {
-            link_expires_at,
-            institution,
-            chosen,
-        } = waiting;
         let expired = now >= link_expires_at;
         match event {
             ConsentEvent::Ticked if expired => Ok(ConsentState::Rejected {
@@ -74,39 +53,27 @@ impl Consent {
             }),
             // Somebody who is at the bank when the link ends is not sent away.
             ConsentEvent::BankAuthorised {
+                institution,
                 connection,
+                agreed,
                 bank_valid_until,
-            } => {
-                let (Some(institution), Some(granted)) = (institution, chosen) else {
-                    return Err(ConsentRefusal::OutOfOrder);
-                };
-                Ok(ConsentState::Valid {
-                    institution: institution.clone(),
-                    connection,
-                    granted: granted.clone(),
-                    granted_at: now,
-                    renewed_at: None,
-                    valid_until: self.end_from(now, bank_valid_until)?,
-                    bank_valid_until,
-                    warned: None,
-                    owes_erasure_since: None,
-                    renewal: None,
-                })
-            }
+            } => Ok(ConsentState::Valid {
+                institution,
+                connection,
+                granted: self.first_grant(&agreed)?,
+                granted_at: now,
+                renewed_at: None,
+                valid_until: self.end_from(now, bank_valid_until)?,
+                bank_valid_until,
+                warned: None,
+                owes_erasure_since: None,
+                renewal: None,
+            }),
             _ if expired => Err(ConsentRefusal::LinkExpired),
             ConsentEvent::InstitutionChosen(institution) => Ok(ConsentState::Received {
                 link_expires_at,
                 institution: Some(institution),
-                chosen: chosen.clone(),
             }),
-            ConsentEvent::PurposesChosen(chosen) => {
-                check_choice(&self.requested.iter().collect::<Vec<_>>(), &chosen)?;
-                Ok(ConsentState::Received {
-                    link_expires_at,
-                    institution: institution.clone(),
-                    chosen: Some(chosen),
-                })
-            }
             ConsentEvent::RenewalOpened { .. }
             | ConsentEvent::Narrowed(_)
             | ConsentEvent::Erased
@@ -122,6 +89,7 @@ impl Consent {
     ) -> Result<ConsentState, ConsentRefusal> {
         let mut next = self.state.clone();
         let ConsentState::Valid {
+            institution,
             connection,
             granted,
             renewed_at,
@@ -148,14 +116,6 @@ impl Consent {
                     return Ok(ConsentState::RevokedByPsu { at: now });
                 }
                 *owes_erasure_since = Some(now);
-                // What was taken back is not renewed, even where the person said so before.
-                if let Some(Renewal { answer, .. }) = renewal
-                    && let RenewalAnswer::Chosen { purposes } = answer
-                    && purposes.remove(&code)
-                    && purposes.is_empty()
-                {
-                    *answer = RenewalAnswer::Asked;
-                }
             }
             ConsentEvent::Erased if owes_erasure_since.is_some() => *owes_erasure_since = None,
             ConsentEvent::Ticked => {
@@ -173,44 +133,67 @@ impl Consent {
                     answer: RenewalAnswer::Asked,
                 });
             }
-            ConsentEvent::PurposesChosen(chosen) => {
-                let asked = self.question(now).ok_or(ConsentRefusal::LinkExpired)?;
-                check_choice(&asked.purposes, &chosen)?;
-                answer(renewal, RenewalAnswer::Chosen { purposes: chosen })?;
-            }
             ConsentEvent::Declined => {
                 self.question(now).ok_or(ConsentRefusal::OutOfOrder)?;
                 answer(renewal, RenewalAnswer::Declined { at: now })?;
             }
             // Somebody who is at the bank when the link ends is not sent away.
             ConsentEvent::BankAuthorised {
+                institution: bank,
                 connection: renewed,
+                agreed,
                 bank_valid_until: end,
             } => {
-                if *connection != renewed {
+                if *connection != renewed || *institution != bank {
                     return Err(ConsentRefusal::OutOfOrder);
                 }
-                *bank_valid_until = end;
-                match take_choice(renewal, now) {
-                    Some(purposes) => {
-                        if purposes != *granted {
-                            *owes_erasure_since = Some(now);
-                        }
-                        *granted = purposes;
-                        *valid_until = self.end_from(now, end)?;
-                        *renewed_at = Some(now);
-                        *warned = None;
-                    }
-                    // Authenticated anew without a yes of ours: the bank's clock moves, ours never
-                    // gains a day by it.
-                    None => *valid_until = self.end_from(now, end)?.min(*valid_until),
+                let purposes = self.renewed_grant(&agreed, granted, renewal.as_ref())?;
+                if purposes != *granted {
+                    *owes_erasure_since = Some(now);
                 }
+                *granted = purposes;
+                *bank_valid_until = end;
+                *valid_until = self.end_from(now, end)?;
+                *renewed_at = Some(now);
+                *warned = None;
+                answer(renewal, RenewalAnswer::Done { at: now })?;
             }
             ConsentEvent::Erased | ConsentEvent::InstitutionChosen(_) => {
                 return Err(ConsentRefusal::OutOfOrder);
             }
         }
         Ok(next)
+    }
+
+    /// What a first agreement grants. It answers the first journey's question and no renewal's.
+    fn first_grant(&self, agreed: &Agreement) -> Result<BTreeSet<PurposeCode>, ConsentRefusal> {
+        if agreed.link_number != 0 {
+            return Err(ConsentRefusal::OutOfOrder);
+        }
+        let granted = agreed.still_asked(&self.requested);
+        agreement::check_choice(&self.requested.iter().collect::<Vec<_>>(), &granted)?;
+        Ok(granted)
+    }
+
+    /// What an agreement renews: never more than is still granted, and only while its renewal asks.
+    fn renewed_grant(
+        &self,
+        agreed: &Agreement,
+        granted: &BTreeSet<PurposeCode>,
+        renewal: Option<&Renewal>,
+    ) -> Result<BTreeSet<PurposeCode>, ConsentRefusal> {
+        let asks = renewal.is_some_and(|renewal| {
+            renewal.number == agreed.link_number && renewal.answer == RenewalAnswer::Asked
+        });
+        if !asks {
+            return Err(ConsentRefusal::OutOfOrder);
+        }
+        let mut renewed = agreed.still_asked(&self.requested);
+        renewed.retain(|purpose| granted.contains(purpose));
+        match renewed.is_empty() {
+            true => Err(ConsentRefusal::NoLongerAsked),
+            false => Ok(renewed),
+        }
     }
 
     /// What is kept for a while is kept for the purpose that keeps it longest.
@@ -253,33 +236,5 @@ impl Consent {
 fn answer(renewal: &mut Option<Renewal>, answer: RenewalAnswer) -> Result<(), ConsentRefusal> {
     let renewal = renewal.as_mut().ok_or(ConsentRefusal::OutOfOrder)?;
     renewal.answer = answer;
-    Ok(())
-}
-
-/// What the person chose for the renewal the bank has now agreed to.
-fn take_choice(renewal: &mut Option<Renewal>, now: Timestamp) -> Option<BTreeSet<PurposeCode>> {
-    let renewal = renewal.as_mut()?;
-    let RenewalAnswer::Chosen { purposes } = &renewal.answer else {
-        return None;
-    };
-    let purposes = purposes.clone();
-    renewal.answer = RenewalAnswer::Done { at: now };
-    Some(purposes)
-}
-
-fn check_choice(
-    asked: &[&RequestedPurpose],
-    chosen: &BTreeSet<PurposeCode>,
-) -> Result<(), ConsentRefusal> {
-    let known = |code: &PurposeCode| asked.iter().any(|ask| ask.code == *code);
-    if !chosen.iter().all(known) {
-        return Err(ConsentRefusal::PurposeNotRequested);
-    }
-    let missing = asked
-        .iter()
-        .any(|ask| ask.required && !chosen.contains(&ask.code));
-    if missing || chosen.is_empty() {
-        return Err(ConsentRefusal::RequiredPurposeMissing);
-    }
     Ok(())
 }

@@ -7,8 +7,12 @@
 //!
 //! A consent is renewed in place: same id, same connection, new ends. While the person answers, the
 //! consent stands as before, so a renewal nobody finishes changes nothing.
+//!
+//! What a person ticks is not kept here: it belongs to the attempt they leave for the bank with, as an
+//! [`Agreement`], and reaches the consent with the bank's yes.
 
 mod agenda;
+mod agreement;
 mod machine;
 #[cfg(test)]
 mod tests;
@@ -19,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::agenda::WARNINGS;
+pub use self::agreement::Agreement;
 use crate::content_hash::ContentHash;
 use crate::ids::{ClientId, ConnectionId, ConsentId, CustomerReference, InstitutionId};
 use crate::locale::Locale;
@@ -70,8 +75,6 @@ pub enum ConsentState {
         link_expires_at: Timestamp,
         /// The bank chosen so far.
         institution: Option<InstitutionId>,
-        /// The purposes switched on so far; `None` before the question was answered.
-        chosen: Option<BTreeSet<PurposeCode>>,
     },
     /// The person and the bank agreed.
     Valid {
@@ -142,13 +145,8 @@ pub struct Renewal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum RenewalAnswer {
-    /// Not answered.
+    /// The bank has not agreed yet, whatever the person answered on the way there.
     Asked,
-    /// The purposes question was answered; the bank is next.
-    Chosen {
-        /// What is to stay allowed.
-        purposes: BTreeSet<PurposeCode>,
-    },
     /// The person said no to the renewal: the consent runs to its end.
     Declined {
         /// When.
@@ -203,14 +201,16 @@ impl ConsentState {
 pub enum ConsentEvent {
     /// The person picked a bank.
     InstitutionChosen(InstitutionId),
-    /// The person answered the purposes question, of the first journey or of a renewal.
-    PurposesChosen(BTreeSet<PurposeCode>),
     /// The person declined. A declined renewal leaves the consent as it stands.
     Declined,
     /// The bank made its authorisation valid, for the first time or anew.
     BankAuthorised {
+        /// The bank.
+        institution: InstitutionId,
         /// The connection that now exists.
         connection: ConnectionId,
+        /// What the person agreed to before they left for the bank.
+        agreed: Agreement,
         /// The end the bank answered.
         bank_valid_until: Timestamp,
     },
@@ -249,6 +249,9 @@ pub enum ConsentRefusal {
     /// A required purpose is off.
     #[error("a required purpose was not granted")]
     RequiredPurposeMissing,
+    /// Of what the person agreed to, nothing is asked for any more.
+    #[error("what was agreed to is not asked for any more")]
+    NoLongerAsked,
     /// The bank's authorisation ends too soon to be of use.
     #[error("the bank's authorisation ends at once")]
     BankLimitTooShort,
@@ -297,8 +300,6 @@ pub struct Question<'a> {
     pub connection: Option<&'a ConnectionId>,
     /// The purposes asked for: in a renewal those still granted, never more.
     pub purposes: Vec<&'a RequestedPurpose>,
-    /// The answer so far.
-    pub chosen: Option<&'a BTreeSet<PurposeCode>>,
 }
 
 impl Consent {
@@ -378,6 +379,20 @@ impl Consent {
         }
     }
 
+    /// Until when the link that asks, or asked last, can be used.
+    #[must_use]
+    pub fn link_end(&self) -> Option<Timestamp> {
+        match &self.state {
+            ConsentState::Received {
+                link_expires_at, ..
+            } => Some(*link_expires_at),
+            ConsentState::Valid { renewal, .. } => {
+                renewal.as_ref().map(|renewal| renewal.link_expires_at)
+            }
+            _ => None,
+        }
+    }
+
     /// What the person can still answer at a moment; `None` when there is nothing to answer.
     #[must_use]
     pub fn question(&self, now: Timestamp) -> Option<Question<'_>> {
@@ -385,13 +400,11 @@ impl Consent {
             ConsentState::Received {
                 link_expires_at,
                 institution,
-                chosen,
             } if now < *link_expires_at => Some(Question {
                 renewal: None,
                 institution: institution.as_ref(),
                 connection: None,
                 purposes: self.requested.iter().collect(),
-                chosen: chosen.as_ref(),
             }),
             ConsentState::Valid {
                 institution,
@@ -401,17 +414,15 @@ impl Consent {
                 renewal: Some(renewal),
                 ..
             } if now < renewal.link_expires_at && now < *valid_until => {
-                let chosen = match &renewal.answer {
-                    RenewalAnswer::Asked => None,
-                    RenewalAnswer::Chosen { purposes } => Some(purposes),
+                match &renewal.answer {
+                    RenewalAnswer::Asked => {}
                     RenewalAnswer::Declined { .. } | RenewalAnswer::Done { .. } => return None,
-                };
+                }
                 Some(Question {
                     renewal: Some(renewal.number),
                     institution: Some(institution),
                     connection: Some(connection),
                     purposes: self.still_asked(granted),
-                    chosen,
                 })
             }
             _ => None,

@@ -1,4 +1,6 @@
 use super::*;
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 fn code(text: &str) -> PurposeCode {
@@ -37,7 +39,6 @@ fn received() -> Consent {
         state: ConsentState::Received {
             link_expires_at: at(24),
             institution: None,
-            chosen: None,
         },
         version: 1,
     }
@@ -61,19 +62,24 @@ fn both() -> BTreeSet<PurposeCode> {
     BTreeSet::from([code("quote"), code("advice")])
 }
 
-fn authorised(bank_days: i64) -> ConsentEvent {
+fn bank() -> InstitutionId {
+    "sandbox".parse().unwrap()
+}
+
+fn authorised(agreed: Agreement, bank_days: i64) -> ConsentEvent {
     ConsentEvent::BankAuthorised {
+        institution: bank(),
         connection: connection(),
+        agreed,
         bank_valid_until: day(bank_days),
     }
 }
 
 fn granted_until(bank_days: i64) -> Consent {
-    let sandbox = "sandbox".parse().unwrap();
-    received()
-        .apply(ConsentEvent::InstitutionChosen(sandbox), at(0))
-        .and_then(|consent| consent.apply(ConsentEvent::PurposesChosen(both()), at(0)))
-        .and_then(|consent| consent.apply(authorised(bank_days), at(0)))
+    let open = received();
+    let agreed = open.agree(&both(), at(0)).unwrap();
+    open.apply(ConsentEvent::InstitutionChosen(bank()), at(0))
+        .and_then(|consent| consent.apply(authorised(agreed, bank_days), at(0)))
         .unwrap()
 }
 
@@ -106,16 +112,29 @@ fn our_consent_never_outlasts_the_banks() {
 fn a_refused_required_purpose_is_a_refusal_not_a_grant() {
     let only_optional = BTreeSet::from([code("advice")]);
     assert_eq!(
-        received().apply(ConsentEvent::PurposesChosen(only_optional), at(1)),
+        received().agree(&only_optional, at(1)),
+        Err(ConsentRefusal::RequiredPurposeMissing)
+    );
+    let agreed = received().agree(&both(), at(0)).unwrap();
+    let without_required = Agreement {
+        purposes: BTreeMap::from([(code("advice"), agreed.purposes[&code("advice")].clone())]),
+        ..agreed
+    };
+    assert_eq!(
+        received().apply(authorised(without_required, 180), at(1)),
         Err(ConsentRefusal::RequiredPurposeMissing)
     );
 }
 
 #[test]
 fn an_expired_link_takes_no_more_choices_and_ends_at_the_next_tick() {
-    let choice = ConsentEvent::InstitutionChosen("sandbox".parse().unwrap());
+    let choice = ConsentEvent::InstitutionChosen(bank());
     assert_eq!(
         received().apply(choice, at(24)),
+        Err(ConsentRefusal::LinkExpired)
+    );
+    assert_eq!(
+        received().agree(&both(), at(24)),
         Err(ConsentRefusal::LinkExpired)
     );
     let ended = received().apply(ConsentEvent::Ticked, at(24)).unwrap();
@@ -184,11 +203,9 @@ fn a_short_consent_does_not_begin_with_a_warning() {
 
 #[test]
 fn a_renewal_moves_both_ends_and_keeps_id_connection_and_purposes() {
-    let chosen = ConsentEvent::PurposesChosen(both());
-    let renewed = renewing(&valid(), 80)
-        .apply(chosen, day(80))
-        .and_then(|consent| consent.apply(authorised(260), day(80)))
-        .unwrap();
+    let open = renewing(&valid(), 80);
+    let agreed = open.agree(&both(), day(80)).unwrap();
+    let renewed = open.apply(authorised(agreed, 260), day(80)).unwrap();
     assert_eq!(end_of(&renewed), day(170));
     assert!(renewed.allows(&code("advice"), day(169)));
     assert_eq!(renewed.next_due(), Some(day(140)), "warned anew");
@@ -210,13 +227,55 @@ fn an_abandoned_or_declined_renewal_changes_nothing_a_read_can_see() {
 }
 
 #[test]
-fn a_new_authentication_without_a_yes_never_gains_a_day() {
-    for consent in [valid(), renewing(&valid(), 80)] {
-        let mended = consent.apply(authorised(260), day(80)).unwrap();
-        assert_eq!(end_of(&mended), day(90));
-        let shorter = consent.apply(authorised(86), day(80)).unwrap();
-        assert_eq!(end_of(&shorter), day(85));
+fn a_new_authentication_without_an_open_question_changes_nothing() {
+    let open = renewing(&valid(), 80);
+    let agreed = open.agree(&both(), day(80)).unwrap();
+    let late = authorised(agreed.clone(), 260);
+    let first = valid();
+    let declined = open.apply(ConsentEvent::Declined, day(80)).unwrap();
+    let renewed = open.apply(late.clone(), day(80)).unwrap();
+    let asked_again = renewing(&renewed, 81);
+    for consent in [first, declined, renewed, asked_again] {
+        assert_eq!(
+            consent.apply(late.clone(), day(81)),
+            Err(ConsentRefusal::OutOfOrder),
+            "{:?}",
+            consent.state
+        );
     }
+}
+
+#[test]
+fn what_the_person_did_not_tick_is_never_granted() {
+    let only_quote = received()
+        .agree(&BTreeSet::from([code("quote")]), at(0))
+        .unwrap();
+    let granted = received()
+        .apply(authorised(only_quote, 180), at(1))
+        .unwrap();
+    assert!(granted.allows(&code("quote"), at(2)));
+    assert!(!granted.allows(&code("advice"), at(2)));
+}
+
+#[test]
+fn an_agreement_to_other_words_than_are_asked_grants_nothing() {
+    let mut agreed = received().agree(&both(), at(0)).unwrap();
+    for text in agreed.purposes.values_mut() {
+        *text = ContentHash::of(b"other words");
+    }
+    assert!(received().apply(authorised(agreed, 180), at(1)).is_err());
+}
+
+#[test]
+fn what_is_taken_back_while_the_person_is_at_the_bank_is_not_renewed() {
+    let open = renewing(&valid(), 80);
+    let agreed = open.agree(&both(), day(80)).unwrap();
+    let narrowed = open
+        .apply(ConsentEvent::Narrowed(code("advice")), day(80))
+        .unwrap();
+    let renewed = narrowed.apply(authorised(agreed, 260), day(80)).unwrap();
+    assert!(renewed.allows(&code("quote"), day(169)));
+    assert!(!renewed.allows(&code("advice"), day(81)));
 }
 
 #[test]
@@ -228,44 +287,77 @@ fn a_renewal_does_not_ask_again_for_what_was_taken_back() {
     let question = open.question(day(80)).unwrap();
     assert_eq!(question.purposes.len(), 1);
     assert_eq!(
-        open.apply(ConsentEvent::PurposesChosen(both()), day(80)),
+        open.agree(&both(), day(80)),
         Err(ConsentRefusal::PurposeNotRequested)
     );
 }
 
 #[test]
-fn another_connection_is_not_taken_for_a_renewal() {
-    let other = ConsentEvent::BankAuthorised {
-        connection: ConnectionId::from_entropy([9; 16]),
-        bank_valid_until: day(260),
-    };
+fn another_connection_or_another_bank_is_not_taken_for_a_renewal() {
     let open = renewing(&valid(), 80);
-    assert_eq!(open.apply(other, day(80)), Err(ConsentRefusal::OutOfOrder));
+    let agreed = open.agree(&both(), day(80)).unwrap();
+    let others = [
+        (bank(), ConnectionId::from_entropy([9; 16])),
+        ("another-bank".parse().unwrap(), connection()),
+    ];
+    for (institution, connection) in others {
+        let event = ConsentEvent::BankAuthorised {
+            institution,
+            connection,
+            agreed: agreed.clone(),
+            bank_valid_until: day(260),
+        };
+        assert_eq!(open.apply(event, day(80)), Err(ConsentRefusal::OutOfOrder));
+    }
+}
+
+/// An agreement somebody may come back with: to any purposes, in any words, for any question.
+fn any_agreement() -> impl Strategy<Value = Agreement> {
+    let word = prop_oneof![
+        5 => Just(None),
+        1 => Just(Some(ContentHash::of(b"other words"))),
+    ];
+    let ticked = proptest::collection::btree_map(any_purpose(), word, 0..3);
+    (0_u32..4, ticked).prop_map(|(link_number, ticked)| Agreement {
+        link_number,
+        purposes: ticked
+            .into_iter()
+            .map(|(code, word)| {
+                let read = ContentHash::of(code.as_str().as_bytes());
+                (code, word.unwrap_or(read))
+            })
+            .collect(),
+        journey_text: ContentHash::of(b"words"),
+        at: at(0),
+    })
+}
+
+fn any_purpose() -> impl Strategy<Value = PurposeCode> {
+    prop_oneof![
+        Just(code("quote")),
+        Just(code("advice")),
+        Just(code("claims"))
+    ]
 }
 
 fn any_event() -> impl Strategy<Value = ConsentEvent> {
-    let purpose = || {
-        prop_oneof![
-            Just(code("quote")),
-            Just(code("advice")),
-            Just(code("claims"))
-        ]
-    };
-    let chosen = proptest::collection::btree_set(purpose(), 0..3);
-    let authorised = (1_i64..800, 2_u8..4).prop_map(|(days, id)| ConsentEvent::BankAuthorised {
-        connection: ConnectionId::from_entropy([id; 16]),
-        bank_valid_until: day(days),
+    let authorised = (any_agreement(), 1_i64..800, 2_u8..4).prop_map(|(agreed, days, id)| {
+        ConsentEvent::BankAuthorised {
+            institution: bank(),
+            connection: ConnectionId::from_entropy([id; 16]),
+            agreed,
+            bank_valid_until: day(days),
+        }
     });
     let opened = (1_i64..20_000).prop_map(|hours| ConsentEvent::RenewalOpened {
         link_expires_at: at(hours),
     });
     prop_oneof![
-        1 => Just(ConsentEvent::InstitutionChosen("sandbox".parse().unwrap())),
-        3 => chosen.prop_map(ConsentEvent::PurposesChosen),
+        1 => Just(ConsentEvent::InstitutionChosen(bank())),
         1 => Just(ConsentEvent::Declined),
-        4 => authorised,
+        6 => authorised,
         3 => opened,
-        1 => purpose().prop_map(ConsentEvent::Narrowed),
+        1 => any_purpose().prop_map(ConsentEvent::Narrowed),
         1 => Just(ConsentEvent::Erased),
         1 => Just(ConsentEvent::Withdrawn),
         1 => Just(ConsentEvent::Terminated),
@@ -300,13 +392,15 @@ proptest! {
         for (event, hours) in events {
             now += hours;
             let before = consent.clone();
-            let said_yes = matches!(
-                &before.state,
-                ConsentState::Valid {
-                    renewal: Some(Renewal { answer: RenewalAnswer::Chosen { .. }, .. }),
-                    ..
+            let said_yes = match (&before.state, &event) {
+                (
+                    ConsentState::Valid { renewal: Some(renewal), .. },
+                    ConsentEvent::BankAuthorised { agreed, .. },
+                ) => {
+                    renewal.answer == RenewalAnswer::Asked && renewal.number == agreed.link_number
                 }
-            );
+                _ => false,
+            };
             match consent.apply(event.clone(), at(now)) {
                 Ok(next) => {
                     prop_assert!(!before.state.is_terminal(), "terminal moved: {:?}", event);
@@ -322,6 +416,13 @@ proptest! {
             }
             if let (Some(earlier), Some(later)) = (grants(&before), grants(&consent)) {
                 prop_assert!(later.is_subset(earlier), "widened by {:?}", event);
+            }
+            if let ConsentEvent::BankAuthorised { agreed, .. } = &event
+                && consent.version != before.version
+            {
+                for purpose in grants(&consent).into_iter().flatten() {
+                    prop_assert!(agreed.purposes.contains_key(purpose), "never ticked");
+                }
             }
             if let ConsentState::Valid {
                 granted, valid_until, bank_valid_until, granted_at, renewed_at, ..

@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::consent::{ConsentEvent, DEFAULT_DURATION, Provider, RequestedPurpose};
+use crate::consent::{Agreement, ConsentEvent, DEFAULT_DURATION, Provider, RequestedPurpose};
 use crate::content_hash::ContentHash;
 use crate::ids::ConsentId;
 use crate::locale::Locale;
@@ -41,7 +41,6 @@ fn received() -> Consent {
         state: ConsentState::Received {
             link_expires_at: day(1),
             institution: None,
-            chosen: None,
         },
         version: 1,
     }
@@ -59,22 +58,23 @@ fn kinds(trace: &Trace) -> Vec<&'static str> {
     trace.events.iter().map(|event| event.kind.code()).collect()
 }
 
+fn authorised(agreed: Agreement, bank_days: i64) -> ConsentEvent {
+    ConsentEvent::BankAuthorised {
+        institution: "sandbox-bank".parse().unwrap(),
+        connection: ConnectionId::from_entropy([2; 16]),
+        agreed,
+        bank_valid_until: day(bank_days),
+    }
+}
+
 fn granted() -> (Consent, Trace) {
     let mut consent = received();
     let bank = "sandbox-bank".parse().unwrap();
-    let chosen = codes(&["quote", "advice"]);
-    let steps = [
-        ConsentEvent::InstitutionChosen(bank),
-        ConsentEvent::PurposesChosen(chosen),
-    ];
-    for event in steps {
-        let trace = step(&mut consent, event, Actor::Psu, day(0));
-        assert_eq!(trace, Trace::default(), "a choice is nothing to tell");
-    }
-    let event = ConsentEvent::BankAuthorised {
-        connection: ConnectionId::from_entropy([2; 16]),
-        bank_valid_until: day(180),
-    };
+    let agreed = consent.agree(&codes(&["quote", "advice"]), day(0)).unwrap();
+    let chosen = ConsentEvent::InstitutionChosen(bank);
+    let trace = step(&mut consent, chosen, Actor::Psu, day(0));
+    assert_eq!(trace, Trace::default(), "a choice is nothing to tell");
+    let event = authorised(agreed, 180);
     let trace = step(&mut consent, event, Actor::Psu, day(0));
     (consent, trace)
 }
@@ -148,15 +148,10 @@ fn a_renewal_leaves_a_receipt_with_the_new_end() {
     let opened = ConsentEvent::RenewalOpened {
         link_expires_at: day(81),
     };
-    let chosen = ConsentEvent::PurposesChosen(codes(&["advice"]));
-    for event in [opened, chosen] {
-        let trace = step(&mut consent, event, Actor::Psu, day(80));
-        assert_eq!(trace, Trace::default(), "asking is no grant");
-    }
-    let authorised = ConsentEvent::BankAuthorised {
-        connection: ConnectionId::from_entropy([2; 16]),
-        bank_valid_until: day(260),
-    };
+    let trace = step(&mut consent, opened, Actor::Psu, day(80));
+    assert_eq!(trace, Trace::default(), "asking is no grant");
+    let agreed = consent.agree(&codes(&["advice"]), day(80)).unwrap();
+    let authorised = authorised(agreed, 260);
     let trace = step(&mut consent, authorised, Actor::Psu, day(80));
     assert_eq!(kinds(&trace), ["consent.renewed"]);
     let Some(Act::Renewed(terms)) = trace.receipt.map(|entry| entry.act) else {

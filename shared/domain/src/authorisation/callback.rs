@@ -1,12 +1,7 @@
-//! One attempt at the bank, keyed by a single-use `state`.
-//!
-//! The attempt is claimed before the code is exchanged, so a code is used once whatever is replayed.
-//! An error from the bank does not end the attempt: a late valid code beats an early error.
+//! What a browser brings back from the bank.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::ids::{AuthorisationId, ClientId, ConnectionId, ConsentId, InstitutionId};
 use crate::private::Private;
 
 /// What a browser brought back, before anything of it is believed.
@@ -129,110 +124,6 @@ impl UnverifiedCallback {
             }),
             (None, None) => None,
         })
-    }
-}
-
-/// How far an attempt has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "kebab-case")]
-pub enum AuthorisationStatus {
-    /// The person is at the bank.
-    Started,
-    /// The bank answered without a code; a late code may still come.
-    Refused {
-        /// Whether the person refused, as opposed to a failure or a time-out.
-        by_psu: bool,
-        /// When.
-        at: Timestamp,
-    },
-    /// The bank answered in another browser: the person confirms on the page still open.
-    Returned {
-        /// When.
-        at: Timestamp,
-    },
-    /// The code is being exchanged. Never claimable again.
-    Claimed {
-        /// When.
-        at: Timestamp,
-    },
-    /// The bank's consent is valid and the connection stands.
-    Completed {
-        /// When.
-        at: Timestamp,
-    },
-    /// The exchange failed: the person starts again.
-    Failed {
-        /// When.
-        at: Timestamp,
-        /// Why.
-        reason: FailureReason,
-    },
-}
-
-/// Why an exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureReason {
-    /// The bank refused the code or its consent is not valid.
-    BankRefused,
-    /// The bank could not be reached or answered nonsense.
-    BankUnavailable,
-}
-
-/// One attempt at the bank.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authorisation {
-    /// Its id.
-    pub id: AuthorisationId,
-    /// The client it belongs to.
-    pub client: ClientId,
-    /// The consent it is for.
-    pub consent: ConsentId,
-    /// The bank it was started at: a return through another bank's address is refused (mix-up).
-    pub institution: InstitutionId,
-    /// The connection it will make, or renew.
-    pub connection: ConnectionId,
-    /// Which link it was started from: 0 for the first journey, then the renewal's number.
-    #[serde(default)]
-    pub link_number: u32,
-    /// SHA-256 (hex) of the journey cookie of the browser that left for the bank.
-    pub browser: String,
-    /// When it was started.
-    pub started_at: Timestamp,
-    /// Until when a return is accepted.
-    pub expires_at: Timestamp,
-    /// How far it has come.
-    #[serde(flatten)]
-    pub status: AuthorisationStatus,
-}
-
-impl Authorisation {
-    /// The attempt that carries this one on at a bank with two steps: the same person, browser and
-    /// connection, as much time again, a `state` of its own.
-    #[must_use]
-    pub fn next_step(&self, id: AuthorisationId, now: Timestamp) -> Self {
-        let lifetime = self.expires_at.duration_since(self.started_at);
-        Self {
-            id,
-            started_at: now,
-            expires_at: now.checked_add(lifetime).unwrap_or(now),
-            status: AuthorisationStatus::Started,
-            ..self.clone()
-        }
-    }
-
-    /// Whether a code may still be exchanged for this attempt at a moment.
-    #[must_use]
-    pub fn is_claimable(&self, now: Timestamp) -> bool {
-        let open = match self.status {
-            AuthorisationStatus::Started
-            | AuthorisationStatus::Refused { .. }
-            | AuthorisationStatus::Returned { .. } => true,
-            AuthorisationStatus::Claimed { .. }
-            | AuthorisationStatus::Completed { .. }
-            | AuthorisationStatus::Failed { .. } => false,
-        };
-        open && now < self.expires_at
     }
 }
 

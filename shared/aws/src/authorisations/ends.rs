@@ -1,0 +1,104 @@
+//! An attempt that comes to nothing. A token that was exchanged for it is given back: the bank is owed
+//! its revocation in the write that ends the attempt, and the key goes with the telling.
+
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use jiff::Timestamp;
+use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus, FailureReason, Phase};
+
+use super::completion::SECRETS;
+use super::{Change, REMEMBERED_FOR, read_attempt};
+use crate::attributes::{Item, get_number, get_text, moment, text};
+use crate::due::Owed;
+use crate::error::Error;
+use crate::farewells::attempt_farewell;
+use crate::table::{Digest, Key, Table};
+
+/// How often an end is tried again when the attempt moved meanwhile.
+const TRIES: usize = 5;
+
+impl Table {
+    /// Ends an attempt that came to nothing, wherever it stands. One that has ended stays as it ended.
+    ///
+    /// # Errors
+    /// When the table does not answer; call again.
+    pub async fn fail_authorisation(
+        &self,
+        state: &Digest,
+        reason: FailureReason,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let Some(item) = self.get(&self.name, Key::attempt(state)).await? else {
+                return Ok(());
+            };
+            let attempt = read_attempt(&item)?;
+            if !attempt.status.phase().may_become(Phase::Failed) {
+                return Ok(());
+            }
+            let writes = self.failed(&attempt, &item, state, reason, now).await?;
+            match self.transact(writes).await {
+                Err(Error::Conflict) => {}
+                written => return written,
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    async fn failed(
+        &self,
+        attempt: &Authorisation,
+        item: &Item,
+        state: &Digest,
+        reason: FailureReason,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
+        let status = AuthorisationStatus::Failed { at: now, reason };
+        let until = now.checked_add(REMEMBERED_FOR).unwrap_or(now);
+        let kept = [("ttl", moment(until))];
+        let change = Change::to(&status).keeping(&kept).removing(&SECRETS);
+        let update = change.expression(&self.name, state)?;
+        let update = only_from(update, attempt.status.phase());
+        let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+        if item.contains_key("token") {
+            writes.push(match self.is_to_be_told(attempt, item).await? {
+                true => attempt_farewell(self, attempt, item, now)?,
+                false => self.destroyed_attempt_key(attempt),
+            });
+        }
+        Ok(writes)
+    }
+
+    /// Whether the bank is told. Where it keeps no consents apart, a token that was to renew a
+    /// connection and the connection's own are one: giving the first back could end the second, so it
+    /// is only destroyed while the connection lives.
+    async fn is_to_be_told(&self, attempt: &Authorisation, item: &Item) -> Result<bool, Error> {
+        if get_number(item, "stands_apart")? == 1 {
+            return Ok(true);
+        }
+        let gate = Key::gate(&attempt.client, &attempt.connection);
+        let gate = self.get(&self.name, gate).await?;
+        let Some(gate) = gate else { return Ok(true) };
+        Ok(get_text(&gate, "phase")? == "closed")
+    }
+
+    /// Attempts whose token nobody completed in time, at most `limit`, longest due first.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn take_abandoned(&self, now: Timestamp, limit: usize) -> Result<Vec<Digest>, Error> {
+        let keys = self.take_due(Owed::Attempt, now, limit).await?;
+        Ok(keys.iter().filter_map(Key::attempt_of).collect())
+    }
+}
+
+/// The same write, refused unless the attempt still stands where it was read.
+fn only_from(update: Update, phase: Phase) -> Update {
+    let mut update = update;
+    let condition = update.condition_expression.take().unwrap_or_default();
+    update.condition_expression = Some(format!("{condition} AND phase = :seen"));
+    update
+        .expression_attribute_values
+        .get_or_insert_default()
+        .insert(":seen".to_owned(), text(phase.code()));
+    update
+}
