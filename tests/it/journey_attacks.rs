@@ -1,13 +1,16 @@
 //! What somebody may try who holds every link of a journey but not the person's cookie: the insurer, a
 //! mail system, whoever a link was forwarded to. Each attack is told to its last step.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use passerelle_aws::farewells::Said;
-use passerelle_local::Options;
+use passerelle_local::{Options, Storage};
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::machine::Machine;
 use crate::person::{Page, Person};
 use crate::raw_tables::{dump, of_connection};
 use crate::world::{
@@ -311,6 +314,40 @@ async fn declined_in_a_second_tab_and_approved_at_the_bank_the_bank_is_told_and_
     }
 }
 
+/// The same, with the process killed somewhere between the return and its end, and the page loaded again.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_any_two_calls_what_was_declined_is_still_given_back() {
+    for delay in [2_u64, 8, 16, 30, 60, 120] {
+        let mut machine = Machine::start().await;
+        let api = machine.api().await;
+        let link = open(&api, "customer-1", &["advice", "quote"]).await;
+        let mut person = Person::new();
+        let login = walk_to_bank(&mut person, &link).await;
+        let approval = log_in(&mut person, &login, "camille.martin").await;
+        let second_tab: Url = format!("{link}/decline").parse().unwrap();
+        person.submit(&second_tab, &[]).await;
+        let back = decide(&mut person, &approval, "approve").await;
+        let cut = Duration::from_millis(delay);
+        let _ = tokio::time::timeout(cut, person.try_open(&back)).await;
+        machine.crash().await;
+        machine.pass("PT1M").await;
+        person.try_open(&back).await;
+        machine.crash().await;
+        machine.pass("PT18M").await;
+        machine.pass("PT6M").await;
+        let api = machine.api().await;
+        assert_eq!(api.connection("customer-1").await, Value::Null);
+        let consents = machine.bank_consents();
+        assert_eq!(consents, ["terminatedByTpp"], "killed after {delay} ms");
+        let folder = machine.stop().await;
+        let world = World::start(Options {
+            storage: Storage::Folder(folder.path().to_owned()),
+            ..Options::in_memory()
+        });
+        assert_no_key_is_left(&world.await).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn withdrawn_during_a_renewal_every_token_is_given_back() {
     let (world, api) = world().await;
@@ -371,8 +408,7 @@ async fn a_former_consent_still_to_be_told_of_outlives_the_end_of_its_connection
         .advance(SignedDuration::from_mins(11))
         .await
         .unwrap();
-    let states = bank_consents(&world);
-    assert!(!states.contains(&"valid".to_owned()), "{states:?}");
+    assert_eq!(bank_consents(&world)[0], "terminatedByTpp");
     assert_no_key_is_left(&world).await;
     let rows = of_connection(&dump(&world, false).await, id);
     assert_eq!(rows.len(), 1, "the gate alone: {rows:?}");

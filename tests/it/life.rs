@@ -377,25 +377,7 @@ async fn killed_anywhere_after_a_withdrawal_it_is_carried_on_and_the_bank_is_tol
     assert_eq!(shown["status"], "closed", "{shown}");
     assert!(!shown["erasure"]["rows_erased_at"].is_null(), "{shown}");
     assert_eq!(shown["erasure"]["bank"]["status"], "told", "{shown}");
-    assert_eq!(bank_consents(&machine), ["terminatedByTpp"]);
-}
-
-/// How the bank itself sees the consents it holds, oldest first.
-fn bank_consents(machine: &Machine) -> Vec<String> {
-    let files = std::fs::read_dir(machine.folder()).unwrap();
-    let states = files
-        .filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok())
-        .filter_map(|text| serde_json::from_str::<Value>(&text).ok())
-        .filter(|state| state["consents"].is_object());
-    let mut consents: Vec<(String, String)> = states
-        .flat_map(|state| state["consents"].as_object().unwrap().clone())
-        .map(|(_, consent)| {
-            let part = |name: &str| consent[name].as_str().unwrap().to_owned();
-            (part("created_at"), part("status"))
-        })
-        .collect();
-    consents.sort();
-    consents.into_iter().map(|(_, status)| status).collect()
+    assert_eq!(machine.bank_consents(), ["terminatedByTpp"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,7 +401,7 @@ async fn a_renewal_killed_at_the_return_is_carried_on_and_the_former_bank_consen
     let after = api.connection("customer-1").await;
     assert_eq!(after["id"], connection["id"]);
     assert_eq!(after["status"], "active", "{after}");
-    let consents = bank_consents(&machine);
+    let consents = machine.bank_consents();
     assert_eq!(consents.len(), 2, "{consents:?}");
     assert_ne!(consents[0], "valid", "{consents:?}");
     assert_eq!(consents[1], "valid", "{consents:?}");

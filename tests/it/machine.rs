@@ -65,6 +65,30 @@ impl Machine {
         self.process = run(self.port, self.state.path(), self.level, personae).await;
     }
 
+    /// Killed for good; its state stays.
+    pub async fn stop(mut self) -> tempfile::TempDir {
+        self.process.kill().await.unwrap();
+        self.state
+    }
+
+    /// How the sandbox bank sees the consents it holds, oldest first.
+    pub fn bank_consents(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.folder()).unwrap();
+        let states = files
+            .filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok())
+            .filter_map(|text| serde_json::from_str::<Value>(&text).ok())
+            .filter(|state| state["consents"].is_object());
+        let mut consents: Vec<(String, String)> = states
+            .flat_map(|state| state["consents"].as_object().unwrap().clone())
+            .map(|(_, consent)| {
+                let part = |name: &str| consent[name].as_str().unwrap().to_owned();
+                (part("created_at"), part("status"))
+            })
+            .collect();
+        consents.sort();
+        consents.into_iter().map(|(_, status)| status).collect()
+    }
+
     pub async fn api(&self) -> Api {
         let answer = client()
             .post(format!("{}/issuer/token", self.base()))
