@@ -10,6 +10,7 @@
     missing_docs
 )]
 
+mod alarms;
 mod architecture;
 mod attacks;
 mod bad_input;
@@ -26,6 +27,7 @@ mod journey_attacks;
 mod journeys;
 mod learned;
 mod life;
+mod limits;
 mod machine;
 mod onboarded;
 mod pages;
@@ -34,7 +36,9 @@ mod person;
 mod quirks;
 mod raw_tables;
 mod receipts;
+mod registry;
 mod runtime_api;
+mod scopes;
 mod secrecy;
 mod self_care;
 mod sensitive;

@@ -1,4 +1,4 @@
-//! The banks an insurer is registered with, told by one setting.
+//! The banks an insurer is registered with, and what each said at registration.
 //!
 //! ```json
 //! {
@@ -71,6 +71,30 @@ impl FromStr for Onboarded {
 }
 
 impl Onboarded {
+    /// One bank or group, by its name, and what it said as JSON.
+    ///
+    /// # Errors
+    /// [`BankError::Onboarding`] naming the member that cannot be read.
+    pub fn one(name: &str, registration: &str) -> Result<Self, BankError> {
+        let read = serde_json::from_str(registration).map_err(|error| BankError::Onboarding {
+            bank: name.to_owned(),
+            what: error.to_string(),
+        })?;
+        Ok(Self(BTreeMap::from([(name.to_owned(), read)])))
+    }
+
+    /// Several, as a registry keeps them.
+    ///
+    /// # Errors
+    /// [`BankError::Onboarding`] naming the first that cannot be read.
+    pub fn of(registrations: &BTreeMap<String, String>) -> Result<Self, BankError> {
+        let mut all = Self::default();
+        for (name, registration) in registrations {
+            all.0.extend(Self::one(name, registration)?.0);
+        }
+        Ok(all)
+    }
+
     /// Makes a row reachable by the bank's own interface, where we are registered there. Answers the
     /// name it was found under.
     ///

@@ -237,7 +237,11 @@ pub(crate) fn problem(locale: Locale, code: Code, request_id: &CorrelationId) ->
         Code::BankUnavailable => "bank-unavailable",
         Code::Unavailable | Code::Internal | Code::RateLimited | Code::InProgress => "try-again",
         Code::InvalidCallback => "invalid-callback",
-        Code::Unauthenticated | Code::ScopeMissing | Code::PurposeNotGranted => "not-allowed",
+        Code::Unauthenticated
+        | Code::ScopeMissing
+        | Code::TenantUnknown
+        | Code::TenantSuspended
+        | Code::PurposeNotGranted => "not-allowed",
         Code::Conflict | Code::IdempotencyKeyReused => "does-not-fit",
         Code::InvalidRequest
         | Code::InvalidBody
