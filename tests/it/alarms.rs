@@ -61,7 +61,9 @@ fn an_alarm_rings_at_the_first_answer_of_the_door_that_no_function_chose() {
     let apis = template.resources("AWS::Serverless::HttpApi");
     let api = apis.into_values().next().expect("an API");
     let log = logical_id_behind(&api["AccessLogSettings"]["DestinationArn"]);
-    let format = api["AccessLogSettings"]["Format"].as_str().expect("a format");
+    let format = api["AccessLogSettings"]["Format"]
+        .as_str()
+        .expect("a format");
     let format: Value = serde_json::from_str(format).expect("a JSON line");
     assert_eq!(format["status"], "$context.status");
     assert_eq!(

@@ -10,6 +10,7 @@
     missing_docs
 )]
 
+mod addresses;
 mod alarms;
 mod architecture;
 mod attacks;
@@ -28,6 +29,7 @@ mod journeys;
 mod learned;
 mod life;
 mod limits;
+mod link_keys;
 mod machine;
 mod onboarded;
 mod pages;

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::gatekeeper::Gatekeeper;
+use crate::raw_tables;
 use crate::world::{Api, World};
 
 async fn act(suite: &Suite, command: Value) -> Value {
@@ -22,29 +23,19 @@ async fn as_client(world: &World, client: &str) -> Api {
 }
 
 fn kind(refused: &Value) -> &str {
-    let kind = refused["type"].as_str().unwrap_or_else(|| panic!("{refused}"));
+    let kind = refused["type"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{refused}"));
     kind.rsplit(':').next().unwrap()
 }
 
-/// Everything that is stored, by table, as the embedded AWS tells it.
+/// How many items of both tables speak of it.
 async fn stored(world: &World, text: &str) -> usize {
-    let endpoint = world.suite.aws().endpoint().await.expect("a port");
     let mut found = 0;
-    for table in &world.suite.template().tables {
-        let answer = reqwest::Client::new()
-            .post(endpoint.clone())
-            .header("x-amz-target", "DynamoDB_20120810.Scan")
-            .header("content-type", "application/x-amz-json-1.0")
-            .body(json!({"TableName": table.name}).to_string())
-            .send()
-            .await
-            .unwrap();
-        let scanned: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        let items = scanned["Items"].as_array().expect("items");
-        found += items
-            .iter()
-            .filter(|item| item.to_string().contains(text))
-            .count();
+    for keys in [false, true] {
+        let items = raw_tables::dump(world, keys).await;
+        let speaking = items.iter().filter(|item| item.to_string().contains(text));
+        found += speaking.count();
     }
     found
 }
@@ -67,14 +58,23 @@ async fn a_client_nobody_registered_is_refused_everywhere_and_leaves_no_trace() 
         assert_eq!(answer.status, 403, "{path}: {answer:?}");
         assert_eq!(answer.problem(), "tenant-unknown", "{path}");
     }
-    assert_eq!(stored(&world, "cli_stranger").await, 0, "nothing is written");
-    assert!(stored(&world, "cli_demo").await > 0, "the look would see it");
+    assert_eq!(
+        stored(&world, "cli_stranger").await,
+        0,
+        "nothing is written"
+    );
+    assert!(
+        stored(&world, "cli_demo").await > 0,
+        "the look would see it"
+    );
 
     // The operator's act counts at once, and only for the client it names.
     let command = json!({"register-tenant": {"client": "cli_stranger", "name": "New Mutual"}});
     let answer = act(&world.suite, command).await;
     assert_eq!(answer["tenant"]["status"], "registered", "{answer}");
-    let opened = stranger.send(Method::POST, "/v1/consents", Some(&consent)).await;
+    let opened = stranger
+        .send(Method::POST, "/v1/consents", Some(&consent))
+        .await;
     assert_eq!(opened.status, 201, "{opened:?}");
     let another = as_client(&world, "cli_stranger_2").await;
     assert_eq!(another.get("/v1/events").await.problem(), "tenant-unknown");
@@ -91,7 +91,11 @@ async fn a_suspension_counts_within_a_minute_for_a_client_that_was_just_served()
     let suspend = json!({"suspend-tenant": {"client": "cli_demo"}});
     let answer = act(&world.suite, suspend.clone()).await;
     assert_eq!(answer["tenant"]["status"], "suspended", "{answer}");
-    world.suite.advance(SignedDuration::from_secs(61)).await.unwrap();
+    world
+        .suite
+        .advance(SignedDuration::from_secs(61))
+        .await
+        .unwrap();
     for path in paths {
         assert_eq!(api.get(path).await.problem(), "tenant-suspended", "{path}");
     }
@@ -100,11 +104,21 @@ async fn a_suspension_counts_within_a_minute_for_a_client_that_was_just_served()
 
     // Registering it again does not lift the suspension; suspending it twice is once.
     let rename = json!({"register-tenant": {"client": "cli_demo", "name": "Demo"}});
-    assert_eq!(act(&world.suite, rename).await["tenant"]["status"], "suspended");
+    assert_eq!(
+        act(&world.suite, rename).await["tenant"]["status"],
+        "suspended"
+    );
     let again = act(&world.suite, suspend).await;
-    assert_eq!(again["tenant"]["suspended_at"], answer["tenant"]["suspended_at"]);
+    assert_eq!(
+        again["tenant"]["suspended_at"],
+        answer["tenant"]["suspended_at"]
+    );
     assert_eq!(api.get("/v1/events").await.problem(), "tenant-suspended");
-    let resumed = act(&world.suite, json!({"resume-tenant": {"client": "cli_demo"}})).await;
+    let resumed = act(
+        &world.suite,
+        json!({"resume-tenant": {"client": "cli_demo"}}),
+    )
+    .await;
     assert_eq!(resumed["tenant"]["status"], "registered", "{resumed}");
     assert_eq!(api.get("/v1/events").await.status, 200);
 }
@@ -114,13 +128,28 @@ async fn a_command_that_does_not_fit_is_refused_with_the_name_of_what_does_not()
     let world = World::start(Options::in_memory()).await;
     let suite = &world.suite;
     for (command, named) in [
-        (json!({"register-tenant": {"client": "cli_a", "name": "A", "admin": true}}), "admin"),
+        (
+            json!({"register-tenant": {"client": "cli_a", "name": "A", "admin": true}}),
+            "admin",
+        ),
         (json!({"register-tenant": {"client": "cli_a"}}), "name"),
-        (json!({"register-tenant": {"client": "a b", "name": "A"}}), "client"),
-        (json!({"register-tenant": {"client": "cli_a", "name": ""}}), "name"),
+        (
+            json!({"register-tenant": {"client": "a b", "name": "A"}}),
+            "client",
+        ),
+        (
+            json!({"register-tenant": {"client": "cli_a", "name": ""}}),
+            "name",
+        ),
         (json!({"list-tenants": {"all": true}}), "all"),
-        (json!({"delete-tenant": {"client": "cli_a"}}), "register-tenant"),
-        (json!({"register-bank": {"bank": "n26", "registration": []}}), "registration"),
+        (
+            json!({"delete-tenant": {"client": "cli_a"}}),
+            "register-tenant",
+        ),
+        (
+            json!({"register-bank": {"bank": "n26", "registration": []}}),
+            "registration",
+        ),
     ] {
         let refused = act(suite, command.clone()).await;
         assert_eq!(kind(&refused), "invalid-body", "{command}");
@@ -216,10 +245,10 @@ async fn a_bank_that_could_not_be_used_is_refused_with_the_reason_and_not_kept()
     assert_eq!(told["banks"], json!({}));
 }
 
-/// Every bank of the directory by its id and again by its group: more than two hundred registrations, each as long as one with a
-/// signature of its own.
+/// Every bank of the directory by its id and again by its group, each with a signature of its own: thirty
+/// times what an environment holds.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_banks_are_registered_and_all_of_them_are_open() {
+async fn every_bank_and_every_group_of_the_directory_is_registered_and_open_at_once() {
     let world = World::start(Options::in_memory()).await;
     let directory = Directory::of_every_bank().unwrap();
     let real = directory.entries().filter(|entry| !entry.sandbox);
@@ -246,14 +275,13 @@ async fn two_hundred_banks_are_registered_and_all_of_them_are_open() {
     names.extend(banks.iter().map(|(_, group)| group.as_str()));
     names.sort_unstable();
     names.dedup();
-    let mut bytes = 0;
+    let bytes = names.len() * registration.to_string().len();
+    assert!(names.len() > 115 && bytes > 60_000, "{} names", names.len());
     for name in &names {
         let command = json!({"register-bank": {"bank": name, "registration": registration}});
         let answer = act(&world.suite, command).await;
         assert!(answer["opens"].is_array(), "{name}: {answer}");
-        bytes += registration.to_string().len();
     }
-    println!("{} registrations, {bytes} bytes", names.len());
     let believed = SignedDuration::from_mins(5);
     world.suite.advance(believed).await.unwrap();
     let api = world.api("cli_demo").await;
@@ -262,4 +290,19 @@ async fn two_hundred_banks_are_registered_and_all_of_them_are_open() {
         let ready = json!({"status": "ready", "through": "bank"});
         assert_eq!(found.body["reachable"], ready, "{id}");
     }
+}
+
+/// More than one answer of the table holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_registrations_of_any_length_are_read_whole() {
+    let world = World::start(Options::in_memory()).await;
+    let table = world.store().table().clone();
+    let registration = json!({ "client_id": "x".repeat(8_000) }).to_string();
+    for number in 0..200 {
+        let name = format!("bank-{number:03}");
+        table.register_bank(&name, &registration).await.unwrap();
+    }
+    let read = table.registered_banks().await.unwrap();
+    assert_eq!(read.len(), 200);
+    assert!(read.values().all(|text| *text == registration));
 }

@@ -80,7 +80,11 @@ fn every_route_of_the_template_is_documented_with_a_scope_and_every_scope_has_a_
         .iter()
         .map(|(route, scope)| (route.clone(), scope.is_some()))
         .collect();
-    assert_eq!(asks, routed(), "infra/openapi.yaml and template.yaml differ");
+    assert_eq!(
+        asks,
+        routed(),
+        "infra/openapi.yaml and template.yaml differ"
+    );
     let used: BTreeSet<Scope> = documented.into_values().flatten().collect();
     assert_eq!(used, BTreeSet::from(Scope::ALL));
     let described = house::text("infra/openapi.yaml");

@@ -103,10 +103,7 @@ fn standings() -> Group {
             "/v1/customers/{customer}/connections",
             get(standing::of_customer),
         )
-        .route(
-            "/v1/connections/{connection}",
-            get(standing::of_connection),
-        )
+        .route("/v1/connections/{connection}", get(standing::of_connection))
 }
 
 fn endings() -> Group {

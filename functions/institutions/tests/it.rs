@@ -100,7 +100,11 @@ async fn a_bank_is_listed_with_what_it_offers_and_whether_it_can_be_reached() {
 async fn the_sandbox_bank_is_there_only_where_one_runs() {
     let path = "/v1/institutions/sandbox-bank";
     assert_eq!(get(&function(None, None), path).await.0, 404);
-    let (status, bank) = get(&function(Some("http://127.0.0.1:8787/sandbox-bank"), None), path).await;
+    let (status, bank) = get(
+        &function(Some("http://127.0.0.1:8787/sandbox-bank"), None),
+        path,
+    )
+    .await;
     assert_eq!(
         (status, &bank["reachable"]["status"]),
         (200, &json!("ready"))
@@ -160,7 +164,8 @@ async fn a_parameter_that_does_not_fit_is_named() {
         ("page=2", "page"),
         (&format!("query={long}"), "query"),
     ] {
-        let (status, problem) = get(&function(None, None), &format!("/v1/institutions?{query}")).await;
+        let (status, problem) =
+            get(&function(None, None), &format!("/v1/institutions?{query}")).await;
         assert_eq!(
             (status, problem["errors"][0]["parameter"].as_str()),
             (400, Some(name)),

@@ -261,7 +261,9 @@ mod tests {
     async fn a_registration_that_cannot_be_used_any_more_closes_its_own_bank_alone() {
         let reader = reader();
         let damaged = ("boursobank", "{");
-        reader.registry.write(&[N26, LCL, damaged, ("gone-bank", "{}")]);
+        reader
+            .registry
+            .write(&[N26, LCL, damaged, ("gone-bank", "{}")]);
         assert_eq!(reader.book.current().await.unwrap(), ["n26"]);
     }
 

@@ -79,11 +79,17 @@ fn echo() -> Function {
         get(|caller: Caller| async move { caller.client.to_string() }),
     );
     let open = Router::new()
-            .route("/open/{*rest}", any(|request: Request| async move {
+        .route(
+            "/open/{*rest}",
+            any(|request: Request| async move {
                 let (parts, body) = request.into_parts();
                 let body = to_bytes(body, usize::MAX).await.unwrap();
-                let cookies: Vec<_> =
-                    parts.headers.get_all("cookie").iter().map(|v| v.to_str().unwrap().to_owned()).collect();
+                let cookies: Vec<_> = parts
+                    .headers
+                    .get_all("cookie")
+                    .iter()
+                    .map(|v| v.to_str().unwrap().to_owned())
+                    .collect();
                 let told = json!({
                     "method": parts.method.as_str(),
                     "uri": parts.uri.to_string(),
@@ -92,12 +98,20 @@ fn echo() -> Function {
                     "body": body.to_vec(),
                 });
                 let mut response = axum::Json(told).into_response();
-                response.headers_mut().append("set-cookie", HeaderValue::from_static("a=1"));
-                response.headers_mut().append("set-cookie", HeaderValue::from_static("b=2"));
                 response
-            }))
-            .route("/bytes", get(|| async { vec![0_u8, 159, 146, 150] }))
-            .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(5)).await }));
+                    .headers_mut()
+                    .append("set-cookie", HeaderValue::from_static("a=1"));
+                response
+                    .headers_mut()
+                    .append("set-cookie", HeaderValue::from_static("b=2"));
+                response
+            }),
+        )
+        .route("/bytes", get(|| async { vec![0_u8, 159, 146, 150] }))
+        .route(
+            "/slow",
+            get(|| async { tokio::time::sleep(Duration::from_secs(5)).await }),
+        );
     let routes = Routes::new().scoped(&door, Scope::ScoresRead, who);
     Function::new("hello").http(routes.anonymous(open))
 }

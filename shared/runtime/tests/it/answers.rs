@@ -16,7 +16,10 @@ use crate::events::Http;
 fn function() -> Function {
     let router = Router::new()
         .route("/fine", get(async || Json(json!({"fine": true}))))
-        .route("/behind-no-door", get(async |caller: Caller| Json(caller.client)))
+        .route(
+            "/behind-no-door",
+            get(async |caller: Caller| Json(caller.client)),
+        )
         .route("/panic", get(panics))
         .route(
             "/broken",
@@ -156,8 +159,8 @@ async fn without_the_clients_claim_nobody_is_known() {
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         answer.problem();
     }
-    let known = Http::new("GET", "/who")
-        .claims(json!({"client_id": "cli_demo", "scope": "scores:read"}));
+    let known =
+        Http::new("GET", "/who").claims(json!({"client_id": "cli_demo", "scope": "scores:read"}));
     assert_eq!(known.send(&function()).await.json(), "cli_demo");
 }
 

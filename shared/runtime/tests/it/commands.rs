@@ -58,7 +58,7 @@ async fn a_command_that_fails_inside_is_an_error_of_the_function_without_its_cau
         let error = failed.unwrap_err().to_string();
         assert!(!error.contains("a secret"), "{error}");
     }
-    let no_commands = Function::new("example").queue(async |_| Ok(()));
+    let no_commands = Function::new("example").queue(async |_, _| Ok(()));
     let refused = no_commands.answer(json!({"greet": {}}), Context::default());
     assert!(refused.await.is_err());
 }
@@ -81,7 +81,10 @@ async fn a_function_is_the_one_it_was_built_as_for_each_event() {
     });
     let first = Http::new("GET", "/").send(&function).await;
     assert_eq!(first.status(), 503);
-    assert_eq!(first.problem()["type"], "urn:passerelle:problem:unavailable");
+    assert_eq!(
+        first.problem()["type"],
+        "urn:passerelle:problem:unavailable"
+    );
     assert_eq!(Http::new("GET", "/").send(&function).await.json(), 1);
     assert_eq!(Http::new("GET", "/").send(&function).await.json(), 2);
     let wrong = function.answer(batch([("a", String::new())]), Context::default());

@@ -41,10 +41,7 @@ pub fn door(claim: &str) -> Door {
 fn settings(door: &Door) -> (Function, Arc<AtomicUsize>) {
     let writes = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&writes);
-    let read = Router::new().route(
-        "/settings",
-        get(async |caller: Caller| Json(caller.client)),
-    );
+    let read = Router::new().route("/settings", get(async |caller: Caller| Json(caller.client)));
     let written = Router::new().route(
         "/settings",
         put(async move |Json(_): Json<BTreeMap<String, Value>>| {
@@ -71,7 +68,11 @@ async fn a_token_passes_with_the_scope_of_the_method_and_is_told_which_one_it_la
         ("PUT", "openid settings:write profile", None),
         ("GET", "settings:write", Some("settings:read")),
         ("PUT", "settings:read", Some("settings:write")),
-        ("PUT", "settings:writer xsettings:write", Some("settings:write")),
+        (
+            "PUT",
+            "settings:writer xsettings:write",
+            Some("settings:write"),
+        ),
         ("GET", "", Some("settings:read")),
     ] {
         let answer = request(method, scope).send(&function).await;

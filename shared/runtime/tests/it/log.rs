@@ -77,7 +77,10 @@ fn function() -> Function {
             "/bank-down",
             get(async || Problem::bank_unavailable(&std::io::Error::other("no answer"))),
         )
-        .route("/panics", get(async || -> &'static str { panic!("a secret") }));
+        .route(
+            "/panics",
+            get(async || -> &'static str { panic!("a secret") }),
+        );
     Function::new("example")
         .http(routes.anonymous(router))
         .queue(async |work: Work, _| match work.client.as_str() {
