@@ -362,6 +362,7 @@ fn every_function_has_a_happy_an_edge_and_a_hostile_event_and_one_per_kind_of_tr
                 Trigger::Route(route) => function.routes.contains(route),
                 Trigger::Queue(name) => function.queues.iter().any(|queue| name.contains(queue)),
                 Trigger::Schedule => function.schedules > 0,
+                Trigger::Command => function.takes_commands(),
             };
             assert!(known, "{} is never started by {trigger:?}", function.folder);
         }
@@ -382,6 +383,12 @@ fn every_function_has_a_happy_an_edge_and_a_hostile_event_and_one_per_kind_of_tr
             function.schedules > 0,
             has(|trigger| matches!(trigger, Trigger::Schedule)),
             "{}: schedules and scheduler events",
+            function.folder
+        );
+        assert_eq!(
+            function.takes_commands(),
+            has(|trigger| matches!(trigger, Trigger::Command)),
+            "{}: nothing else calls it, and commands",
             function.folder
         );
     }

@@ -257,6 +257,11 @@ async fn a_read_that_cannot_be_logged_is_not_served() {
     assert_eq!(answer["statusCode"], 500, "{answer}");
     assert!(body(&answer)["transactions"].is_null(), "{answer}");
     assert_eq!(connections.gate.refused().len(), 1);
+    // The line an alarm rings on.
+    let log = connections.process.stop().await;
+    every_line_is_an_object(&log);
+    let rings = |line: &&str| line.contains("\"failure\":true");
+    assert_eq!(log.lines().filter(rings).count(), 1, "{log}");
 
     let mut whole = deployed(&world.suite, "connections").await;
     let answer = whole.hand(&read).await.answer();
@@ -285,6 +290,11 @@ async fn every_event_of_every_function_is_answered() {
                 }
                 (Trigger::Schedule, Outcome::Answer(answer)) => {
                     assert_eq!(answer, Value::Null, "{case}");
+                }
+                (Trigger::Command, Outcome::Answer(answer)) => {
+                    let refused = answer["type"].is_string();
+                    let hostile = fixture.case.starts_with("hostile");
+                    assert!(!hostile || refused, "{case}: {answer}");
                 }
                 // A schedule's call without a time is refused in words of our own.
                 (Trigger::Schedule, Outcome::Failure(error)) => {

@@ -16,6 +16,8 @@ pub enum Trigger {
     Queue(String),
     /// A schedule.
     Schedule,
+    /// An operator, directly.
+    Command,
 }
 
 /// One event.
@@ -36,12 +38,17 @@ impl Fixture {
             let name = arn.rsplit(':').next().unwrap_or_default();
             return Trigger::Queue(name.to_owned());
         }
-        assert_eq!(
-            event["source"], "aws.scheduler",
+        if event["source"] == "aws.scheduler" {
+            return Trigger::Schedule;
+        }
+        // One member: the command's name and what it is about.
+        let command = event.as_object().filter(|members| members.len() == 1);
+        assert!(
+            command.is_some_and(|members| members.values().all(Value::is_object)),
             "{} looks like no event this suite can receive",
             self.case
         );
-        Trigger::Schedule
+        Trigger::Command
     }
 }
 

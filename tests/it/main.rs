@@ -10,6 +10,8 @@
     missing_docs
 )]
 
+mod addresses;
+mod alarms;
 mod architecture;
 mod attacks;
 mod bad_input;
@@ -26,6 +28,8 @@ mod journey_attacks;
 mod journeys;
 mod learned;
 mod life;
+mod limits;
+mod link_keys;
 mod machine;
 mod onboarded;
 mod pages;
@@ -34,7 +38,9 @@ mod person;
 mod quirks;
 mod raw_tables;
 mod receipts;
+mod registry;
 mod runtime_api;
+mod scopes;
 mod secrecy;
 mod self_care;
 mod sensitive;

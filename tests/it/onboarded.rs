@@ -1,20 +1,15 @@
 //! A bank of the directory that has registered us: everything goes by its own interface.
 
-use std::net::TcpListener;
-
+use jiff::SignedDuration;
 use passerelle_local::Options;
 use serde_json::{Value, json};
 
-use crate::house;
 use crate::world::{World, connect_at};
 
 /// The suite of an insurer whom three real banks have registered; the sandbox stands in for them.
-async fn registered_with_banks() -> (World, tempfile::TempDir) {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .unwrap()
-        .port();
-    let bank = format!("http://127.0.0.1:{port}/sandbox-bank");
+async fn registered_with_banks() -> World {
+    let world = World::start(Options::in_memory()).await;
+    let bank = format!("{}/sandbox-bank", world.base);
     let stet = |version: &str, more: Value| {
         let mut registration = json!({
             "api": format!("{bank}/stet/{version}"),
@@ -25,31 +20,33 @@ async fn registered_with_banks() -> (World, tempfile::TempDir) {
         registration["capabilities"] = more;
         registration
     };
-    let onboarded = json!({
-        "societe-generale": stet("v1.4", json!({"pending": true, "extended_history": true})),
-        "BPCE": stet("v1.6", json!({"pending": true, "forwarded_consent": true})),
-        "milleis": { "api": bank, "capabilities": {"pending": true} },
-    });
-    let template = std::fs::read_to_string(house::root().join("template.yaml")).unwrap();
-    let told = template.replace(
-        "ONBOARDED_BANKS: !Ref OnboardedBanks",
-        &format!("ONBOARDED_BANKS: '{onboarded}'"),
-    );
-    assert_ne!(told, template);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("template.yaml");
-    std::fs::write(&path, told).unwrap();
-    let options = Options {
-        port,
-        template: Some(path),
-        ..Options::in_memory()
-    };
-    (World::start(options).await, folder)
+    for (name, registration) in [
+        (
+            "societe-generale",
+            stet("v1.4", json!({"pending": true, "extended_history": true})),
+        ),
+        (
+            "BPCE",
+            stet("v1.6", json!({"pending": true, "forwarded_consent": true})),
+        ),
+        (
+            "milleis",
+            json!({ "api": bank, "capabilities": {"pending": true} }),
+        ),
+    ] {
+        let command = json!({"register-bank": {"bank": name, "registration": registration}});
+        let answer = world.suite.invoke("registry", command).await.unwrap();
+        assert!(!answer["opens"].as_array().unwrap().is_empty(), "{answer}");
+    }
+    // What a function already read is believed for five minutes.
+    let believed = SignedDuration::from_mins(6);
+    world.suite.advance(believed).await.unwrap();
+    world
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn banks_that_have_registered_us_are_connected_read_and_scored() {
-    let (world, _folder) = registered_with_banks().await;
+    let world = registered_with_banks().await;
     let api = world.api("cli_demo").await;
     for institution in ["societe-generale", "caisse-d-epargne-normandie", "milleis"] {
         let listed = api.get(&format!("/v1/institutions/{institution}")).await;

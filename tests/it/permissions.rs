@@ -294,6 +294,9 @@ fn every_function_that_opens_a_certificate_has_its_remaining_days_watched() {
     let watched: BTreeSet<String> = template
         .resources("AWS::Logs::MetricFilter")
         .into_values()
+        .filter(|properties| {
+            properties["MetricTransformations"][0]["MetricName"] == "CertificateDaysLeft"
+        })
         .map(|properties| {
             let transformation = &properties["MetricTransformations"][0];
             assert_eq!(transformation["MetricValue"], "$.certificate_days_left");

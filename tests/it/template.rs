@@ -21,14 +21,27 @@ pub struct Function {
     pub folder: String,
     /// Routes, as API Gateway names them: `GET /v1/consents/{consent}`.
     pub routes: BTreeSet<String>,
+    /// Those of its routes that ask for no token.
+    pub anonymous: BTreeSet<String>,
     /// Logical ids of the queues it consumes.
     pub queues: BTreeSet<String>,
     /// How many schedules start it.
     pub schedules: usize,
+    /// How many calls of it may run at once, where its share is reserved.
+    pub reserved: Option<u64>,
+    /// Most calls its queues make at once.
+    pub at_once: u64,
     /// Names of its environment variables, the shared ones included.
     pub variables: BTreeSet<String>,
     /// Logical id of its role.
     pub role: String,
+}
+
+impl Function {
+    /// Whether an operator calls it, because nothing else does.
+    pub fn takes_commands(&self) -> bool {
+        self.routes.is_empty() && self.queues.is_empty() && self.schedules == 0
+    }
 }
 
 impl Template {
@@ -75,6 +88,9 @@ fn function(logical_id: &str, properties: &Value, shared: &BTreeSet<String>) -> 
         logical_id: logical_id.to_owned(),
         folder,
         routes: BTreeSet::new(),
+        anonymous: BTreeSet::new(),
+        reserved: properties["ReservedConcurrentExecutions"]["!If"][1].as_u64(),
+        at_once: 0,
         queues: BTreeSet::new(),
         schedules: 0,
         variables: shared | &variables_of(properties),
@@ -89,9 +105,14 @@ fn function(logical_id: &str, properties: &Value, shared: &BTreeSet<String>) -> 
                     text(&properties["Method"]),
                     text(&properties["Path"])
                 );
+                if properties["Auth"]["Authorizer"] == "NONE" {
+                    function.anonymous.insert(route.clone());
+                }
                 function.routes.insert(route);
             }
             "SQS" => {
+                let at_once = &properties["ScalingConfig"]["MaximumConcurrency"];
+                function.at_once += at_once.as_u64().expect("MaximumConcurrency");
                 function
                     .queues
                     .insert(logical_id_behind(&properties["Queue"]));

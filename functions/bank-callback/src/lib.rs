@@ -21,9 +21,11 @@ use axum::Router;
 use axum::routing::{get, post};
 use passerelle_aws::table::Digest;
 use passerelle_aws::{Clients, Error, Keys, Queue, ReceiptBook, Store, Table};
-use passerelle_banks::{AispCertificates, BankSettings, Banks};
+use passerelle_banks::{AispCertificates, BankBook, BankSettings, Banks, Onboarded};
 use passerelle_domain::authorisation::Authorisation;
-use passerelle_runtime::{Clock, Environment, Function, OwnAddress, Problem, StartError};
+use passerelle_runtime::{
+    Clock, Environment, Function, OwnAddress, Problem, PublicAddress, Routes, StartError, WorkError,
+};
 
 use crate::visit::Visit;
 
@@ -33,14 +35,15 @@ pub(crate) struct BankCallback {
     pub(crate) banks: Banks,
     pub(crate) sync_queue: Queue,
     /// The address pages are served under, unless it is the API's own.
-    pub(crate) public_url: Option<String>,
+    pub(crate) public_url: Option<PublicAddress>,
     pub(crate) clock: Clock,
 }
 
 impl BankCallback {
     /// The address pages are served under.
     pub(crate) fn address<'a>(&'a self, own: &'a OwnAddress) -> Option<&'a str> {
-        self.public_url.as_deref().or(own.0.as_deref())
+        let public = self.public_url.as_ref().map(PublicAddress::as_str);
+        public.or(own.0.as_deref())
     }
 
     /// Whether the browser that asks is the one that left for the bank.
@@ -63,7 +66,6 @@ pub(crate) fn refused(error: Error) -> Problem {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `SYNC_QUEUE_URL`,
 /// `BANK_CLIENT_ID` and, where they are set, `PUBLIC_URL` and `SANDBOX_BANK_URL`.
-/// Where banks have registered us, `ONBOARDED_BANKS`.
 /// Where an aggregator reads banks for us: `AGGREGATOR` and `AGGREGATOR_SECRET`.
 ///
 /// # Errors
@@ -78,22 +80,36 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         aggregator: environment.optional_parsed("AGGREGATOR")?,
-        onboarded: environment
-            .optional_parsed("ONBOARDED_BANKS")?
-            .unwrap_or_default(),
+        onboarded: Onboarded::default(),
         aggregator_secret: environment.optional("AGGREGATOR_SECRET"),
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };
-    let callback = Arc::new(BankCallback {
-        store: Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?),
-        receipts: ReceiptBook::new(clients, table, environment.text("RECEIPT_KEY_ID")?),
-        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
-        sync_queue: Queue::new(clients, environment.text("SYNC_QUEUE_URL")?),
-        public_url: environment.optional("PUBLIC_URL"),
-        clock: environment.clock(),
+    let store = Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?);
+    let receipts = ReceiptBook::new(clients, table.clone(), environment.text("RECEIPT_KEY_ID")?);
+    let sync_queue = Queue::new(clients, environment.text("SYNC_QUEUE_URL")?);
+    let public_url: Option<PublicAddress> = environment.optional_parsed("PUBLIC_URL")?;
+    let clock = environment.clock();
+    let book = BankBook::new(settings, table, move |banks| {
+        let callback = BankCallback {
+            store: store.clone(),
+            receipts: receipts.clone(),
+            banks,
+            sync_queue: sync_queue.clone(),
+            public_url: public_url.clone(),
+            clock: clock.clone(),
+        };
+        Function::new("bank-callback").http(routes(callback))
     });
-    let router = Router::new()
+    let book = Arc::new(book.map_err(|error| StartError::setup("the banks", error))?);
+    Ok(Function::built_by("bank-callback", move || {
+        let book = Arc::clone(&book);
+        async move { book.current().await.map_err(WorkError::from) }
+    }))
+}
+
+fn routes(callback: BankCallback) -> Routes {
+    let returns = Router::new()
         .route("/v1/callback/{institution}", get(returning::from_bank))
         .route(
             "/v1/callback/{institution}/confirm",
@@ -107,9 +123,10 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         .route(
             "/v1/callback/{institution}/{attempt}",
             get(returning::to_its_own_address),
-        )
-        .with_state(callback);
-    Ok(Function::new("bank-callback").http(router))
+        );
+    Routes::new()
+        .anonymous(returns)
+        .with_state(Arc::new(callback))
 }
 
 /// The certificates banks know us by; a bank that asks for none is reached without.

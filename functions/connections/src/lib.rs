@@ -30,9 +30,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{delete, get, post, put};
-use passerelle_aws::{Clients, Error, ReceiptBook, Store, Table};
+use passerelle_aws::{Clients, Error, ReceiptBook, Store, Table, Tenants};
 use passerelle_banks::Directory;
-use passerelle_runtime::{Caller, Clock, Environment, Function, OwnAddress, Problem, StartError};
+use passerelle_runtime::{
+    Clock, Door, Environment, Function, OwnAddress, Problem, PublicAddress, Routes, Scope,
+    StartError,
+};
 
 pub(crate) struct Connections {
     pub(crate) store: Store,
@@ -40,7 +43,7 @@ pub(crate) struct Connections {
     /// The banks, for their names.
     pub(crate) directory: Directory,
     /// The address pages are served under, unless it is the API's own.
-    pub(crate) public_url: Option<String>,
+    pub(crate) public_url: Option<PublicAddress>,
     pub(crate) clock: Clock,
 }
 
@@ -55,19 +58,69 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         environment.text("TABLE_NAME")?,
         environment.text("KEYS_TABLE_NAME")?,
     );
+    let door = Door::new(
+        environment.text("TENANT_CLAIM")?,
+        Tenants::new(table.clone()),
+        environment.clock(),
+    );
     let connections = Arc::new(Connections {
         store: Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?),
         receipts: ReceiptBook::new(clients, table, environment.text("RECEIPT_KEY_ID")?),
         directory: Directory::of_every_bank()
             .map_err(|error| StartError::setup("the banks", error))?,
-        public_url: environment.optional("PUBLIC_URL"),
+        public_url: environment.optional_parsed("PUBLIC_URL")?,
         clock: environment.clock(),
     });
-    let router = Router::new()
+    Ok(Function::new("connections").http(routes(&door, connections)))
+}
+
+fn routes(door: &Door, connections: Arc<Connections>) -> Routes {
+    Routes::new()
+        .scoped(door, Scope::ReferenceRead, reference())
+        .scoped(door, Scope::ConnectionsRead, standings())
+        .scoped(door, Scope::ConnectionsWrite, endings())
+        .scoped(door, Scope::ConsentsWrite, consents())
+        .scoped(door, Scope::DataRead, data())
+        .scoped(door, Scope::DataWrite, decisions())
+        .scoped(door, Scope::ScoresRead, scores())
+        .scoped(door, Scope::ReceiptsRead, proof())
+        .scoped(door, Scope::EventsRead, feed())
+        .scoped(door, Scope::SelfCareWrite, self_care::links())
+        .anonymous(receipt_key())
+        .anonymous(self_care::pages())
+        .with_state(connections)
+}
+
+type Group = Router<Arc<Connections>>;
+
+fn reference() -> Group {
+    Router::new().route("/v1/taxonomy", get(taxonomy::read))
+}
+
+fn standings() -> Group {
+    Router::new()
         .route(
             "/v1/customers/{customer}/connections",
             get(standing::of_customer),
         )
+        .route("/v1/connections/{connection}", get(standing::of_connection))
+}
+
+fn endings() -> Group {
+    Router::new().route("/v1/connections/{connection}", delete(end::terminate))
+}
+
+fn consents() -> Group {
+    Router::new()
+        .route("/v1/consents/{consent}/renewals", post(renewing::open))
+        .route(
+            "/v1/consents/{consent}/purposes/{purpose}",
+            delete(narrowing::take_back),
+        )
+}
+
+fn data() -> Group {
+    Router::new()
         .route("/v1/customers/{customer}/profile", get(learned::profile))
         .route(
             "/v1/customers/{customer}/contracts",
@@ -81,31 +134,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/v1/customers/{customer}/life-moments",
             get(learned::life_moments),
         )
-        .route("/v1/customers/{customer}/scores", get(learned::scores))
         .route(
             "/v1/customers/{customer}/evidence",
             get(evidence::of_customer),
-        )
-        .route("/v1/consents/{consent}/renewals", post(renewing::open))
-        .route(
-            "/v1/consents/{consent}/purposes/{purpose}",
-            delete(narrowing::take_back),
-        )
-        .route(
-            "/v1/customers/{customer}/receipts",
-            get(receipts::of_customer),
-        )
-        .route(
-            "/v1/customers/{customer}/access-log",
-            get(access_log::of_customer),
-        )
-        .route("/v1/receipt-key", get(receipts::public_key))
-        .route("/v1/taxonomy", get(taxonomy::read))
-        .route("/v1/texts/{hash}", get(texts::read))
-        .route("/v1/events", get(events::feed))
-        .route(
-            "/v1/connections/{connection}",
-            get(standing::of_connection).delete(end::terminate),
         )
         .route("/v1/connections/{connection}/accounts", get(accounts::list))
         .route(
@@ -116,24 +147,48 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/v1/connections/{connection}/corrections",
             get(corrections::list),
         )
+        .route("/v1/connections/{connection}/opt-ins", get(opt_ins::read))
+}
+
+fn decisions() -> Group {
+    Router::new()
         .route(
             "/v1/connections/{connection}/corrections/{transaction}",
             put(corrections::correct).delete(corrections::take_back),
         )
+        .route("/v1/connections/{connection}/opt-ins", put(opt_ins::decide))
+}
+
+fn scores() -> Group {
+    Router::new().route("/v1/customers/{customer}/scores", get(learned::scores))
+}
+
+fn proof() -> Group {
+    Router::new()
         .route(
-            "/v1/connections/{connection}/opt-ins",
-            get(opt_ins::read).put(opt_ins::decide),
+            "/v1/customers/{customer}/receipts",
+            get(receipts::of_customer),
         )
-        .merge(self_care::routes())
-        .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
-        .with_state(connections);
-    Ok(Function::new("connections").http(router))
+        .route(
+            "/v1/customers/{customer}/access-log",
+            get(access_log::of_customer),
+        )
+        .route("/v1/texts/{hash}", get(texts::read))
+}
+
+fn feed() -> Group {
+    Router::new().route("/v1/events", get(events::feed))
+}
+
+/// A public key: whoever holds a receipt may check it.
+fn receipt_key() -> Group {
+    Router::new().route("/v1/receipt-key", get(receipts::public_key))
 }
 
 impl Connections {
     /// The address of our pages, without a final slash.
     pub(crate) fn address(&self, own: &OwnAddress) -> Result<String, Problem> {
-        own.or_public(self.public_url.as_deref())
+        own.or_public(self.public_url.as_ref())
     }
 }
 

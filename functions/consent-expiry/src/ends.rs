@@ -34,7 +34,8 @@ impl Expiry {
             // One consent that cannot be handled never keeps the others waiting.
             if let Err(error) = self.handle(store, client, consent, now).await {
                 failed += 1;
-                tracing::warn!(tenant = %client, %consent, %error, "what is due was not done yet");
+                let failure = !error.is_retryable();
+                tracing::warn!(tenant = %client, %consent, failure, %error, "what is due was not done yet");
             }
         }
         if !due.more && failed == 0 {

@@ -58,7 +58,7 @@ impl Expiry {
             Err(FarewellError::Bank(error)) if error.needs_psu().is_some() => Said::Told,
             // The renewed token is nowhere but here: without it nothing can be said later.
             Err(FarewellError::Store(error)) => {
-                tracing::error!(%error, bank = %farewell.institution, "a renewed token could not be kept");
+                tracing::error!(failure = true, %error, bank = %farewell.institution, "a renewed token could not be kept");
                 Said::NotYet
             }
             Err(FarewellError::Bank(error)) => {

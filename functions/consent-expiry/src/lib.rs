@@ -12,7 +12,7 @@ mod farewells;
 use std::sync::Arc;
 
 use passerelle_aws::{Clients, Keys, ReceiptBook, Store, Table};
-use passerelle_banks::{AispCertificates, BankSettings, Banks};
+use passerelle_banks::{AispCertificates, BankBook, BankSettings, Banks, Onboarded};
 use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::{Clock, Environment, Function, StartError, WorkError};
 
@@ -25,7 +25,7 @@ pub(crate) struct Expiry {
 }
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `RECEIPT_KEY_ID`, `BANK_CLIENT_ID` and, where a
-/// sandbox bank is reachable, `SANDBOX_BANK_URL`; `AGGREGATOR`, `AGGREGATOR_SECRET` and `ONBOARDED_BANKS` where they are set.
+/// sandbox bank is reachable, `SANDBOX_BANK_URL`; `AGGREGATOR` and `AGGREGATOR_SECRET` where they are set.
 ///
 /// # Errors
 /// [`StartError`] naming the variable that is missing or unreadable.
@@ -39,22 +39,26 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         aggregator: environment.optional_parsed("AGGREGATOR")?,
-        onboarded: environment
-            .optional_parsed("ONBOARDED_BANKS")?
-            .unwrap_or_default(),
+        onboarded: Onboarded::default(),
         aggregator_secret: environment.optional("AGGREGATOR_SECRET"),
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };
-    let expiry = Arc::new(Expiry {
-        receipts: ReceiptBook::new(clients, table.clone(), environment.text("RECEIPT_KEY_ID")?),
-        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
-        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
-        clock: environment.clock(),
+    let receipts = ReceiptBook::new(clients, table.clone(), environment.text("RECEIPT_KEY_ID")?);
+    let store = Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?);
+    let clock = environment.clock();
+    let book = BankBook::new(settings, table, move |banks| {
+        Arc::new(Expiry {
+            receipts: receipts.clone(),
+            store: store.clone(),
+            banks,
+            clock: clock.clone(),
+        })
     });
+    let book = Arc::new(book.map_err(|error| StartError::setup("the banks", error))?);
     Ok(Function::new("consent-expiry").tick(move |_, deadline| {
-        let expiry = Arc::clone(&expiry);
-        async move { expiry.run(deadline).await }
+        let book = Arc::clone(&book);
+        async move { book.current().await?.run(deadline).await }
     }))
 }
 

@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use passerelle_aws::{Clients, Error, Keys, Store, Table};
-use passerelle_banks::{AispCertificates, BankSettings, Banks};
+use passerelle_aws::{Clients, Error, Keys, Store, Table, Tenants};
+use passerelle_banks::{AispCertificates, BankBook, BankSettings, Banks, Onboarded};
 use passerelle_domain::consent::{Consent, Provider};
 use passerelle_runtime::{
-    Caller, Clock, Environment, Function, OwnAddress, Problem, StartError, pages as shared_pages,
+    Clock, Door, Environment, Function, OwnAddress, Problem, PublicAddress, Routes, Scope,
+    StartError, WorkError, pages as shared_pages,
 };
 
 pub(crate) struct ConsentStart {
@@ -29,13 +30,12 @@ pub(crate) struct ConsentStart {
     /// Who carries out the access.
     pub(crate) provider: Provider,
     /// The address pages are served under, unless it is the API's own.
-    pub(crate) public_url: Option<String>,
+    pub(crate) public_url: Option<PublicAddress>,
     pub(crate) clock: Clock,
 }
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `TENANT_CLAIM`, `AISP_NAME`,
 /// `AISP_REGISTRATION`, `BANK_CLIENT_ID`; optional `PUBLIC_URL`, `SANDBOX_BANK_URL`.
-/// Where banks have registered us, `ONBOARDED_BANKS`.
 /// Where an aggregator reads banks for us: `AGGREGATOR`.
 ///
 /// # Errors
@@ -50,33 +50,77 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         aggregator: environment.optional_parsed("AGGREGATOR")?,
-        onboarded: environment
-            .optional_parsed("ONBOARDED_BANKS")?
-            .unwrap_or_default(),
+        onboarded: Onboarded::default(),
         aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };
-    let consent_start = Arc::new(ConsentStart {
-        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
-        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
-        provider: Provider {
-            name: environment.text("AISP_NAME")?,
-            registration: environment.text("AISP_REGISTRATION")?,
-        },
-        public_url: environment.optional("PUBLIC_URL"),
-        clock: environment.clock(),
+    let door = Door::new(
+        environment.text("TENANT_CLAIM")?,
+        Tenants::new(table.clone()),
+        environment.clock(),
+    );
+    let store = Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?);
+    let provider = Provider {
+        name: environment.text("AISP_NAME")?,
+        registration: environment.text("AISP_REGISTRATION")?,
+    };
+    let public_url: Option<PublicAddress> = environment.optional_parsed("PUBLIC_URL")?;
+    let clock = environment.clock();
+    let book = BankBook::new(settings, table, move |banks| {
+        let consent_start = ConsentStart {
+            store: store.clone(),
+            banks,
+            provider: provider.clone(),
+            public_url: public_url.clone(),
+            clock: clock.clone(),
+        };
+        Function::new("consent-start").http(routes(&door, consent_start))
     });
-    let router = Router::new()
-        .route("/v1/consents", post(opening::open))
-        .route("/v1/consents/{consent}", get(reading::read))
-        .route("/v1/settings", get(settings::show).put(settings::save))
+    let book = Arc::new(book.map_err(|error| StartError::setup("the banks", error))?);
+    Ok(Function::built_by("consent-start", move || {
+        let book = Arc::clone(&book);
+        async move { book.current().await.map_err(WorkError::from) }
+    }))
+}
+
+fn routes(door: &Door, consent_start: ConsentStart) -> Routes {
+    Routes::new()
+        .scoped(door, Scope::ConsentsWrite, opening())
+        .scoped(door, Scope::ConsentsRead, reading())
+        .scoped(door, Scope::SettingsRead, settings_read())
+        .scoped(door, Scope::SettingsWrite, settings_written())
+        .anonymous(journey())
+        .with_state(Arc::new(consent_start))
+}
+
+type Group = Router<Arc<ConsentStart>>;
+
+fn opening() -> Group {
+    Router::new().route("/v1/consents", post(opening::open))
+}
+
+fn reading() -> Group {
+    Router::new().route("/v1/consents/{consent}", get(reading::read))
+}
+
+fn settings_read() -> Group {
+    Router::new().route("/v1/settings", get(settings::show))
+}
+
+fn settings_written() -> Group {
+    Router::new()
+        .route("/v1/settings", put(settings::save))
         .route(
             "/v1/settings/logo",
             put(settings::save_logo).delete(settings::remove_logo),
         )
-        .route("/assets/logo/{client}/{hash}", get(logo::show))
         .route("/v1/settings/link-key", post(settings::change_link_key))
+}
+
+/// The pages people walk through, and what they load.
+fn journey() -> Group {
+    Router::new()
         .route("/journey/{token}", get(journey::reassurance::show))
         .route(
             "/journey/{token}/continue",
@@ -107,10 +151,8 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
             "/journey/to/{code}",
             get(journey::elsewhere::show).post(journey::elsewhere::take),
         )
-        .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
-        .with_state(consent_start)
-        .merge(shared_pages::assets());
-    Ok(Function::new("consent-start").http(router))
+        .route("/assets/logo/{client}/{hash}", get(logo::show))
+        .merge(shared_pages::assets())
 }
 
 /// The certificates banks know us by; a bank that asks for none is reached without.
@@ -132,7 +174,7 @@ fn certificates(
 impl ConsentStart {
     /// The address of our pages, without a final slash.
     pub(crate) fn address(&self, own: &OwnAddress) -> Result<String, Problem> {
-        own.or_public(self.public_url.as_deref())
+        own.or_public(self.public_url.as_ref())
     }
 
     /// The link of a consent's journey: derived from the tenant key, the same each time.

@@ -12,6 +12,9 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use passerelle_aws::Error;
+use passerelle_aws::consents::IdempotencyKey;
+use passerelle_aws::table::Digest;
+use passerelle_aws::tenants::LinkKeyChange;
 use passerelle_domain::Timestamp;
 use passerelle_domain::ids::ClientId;
 use passerelle_domain::locale::Locale;
@@ -19,7 +22,7 @@ use passerelle_domain::purpose::Purpose;
 use passerelle_domain::tenant::{
     HttpsAddress, Logo, LogoReference, SettingsFault, TenantSettings, UnverifiedSettings,
 };
-use passerelle_runtime::{Caller, Code, FieldError, Json, Place, Problem};
+use passerelle_runtime::{Caller, Code, FieldError, Json, Place, Problem, idempotency_key};
 use serde::Serialize;
 
 use crate::{ConsentStart, refused};
@@ -105,20 +108,26 @@ pub(crate) async fn remove_logo(
 pub(crate) async fn change_link_key(
     State(consent_start): State<Arc<ConsentStart>>,
     caller: Caller,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let now = consent_start.clock.now();
-    let made = consent_start.store.change_link_key(&caller.client, now);
-    let keys = made.await.map_err(refused)?;
+    let idempotency = idempotency_key(&headers)?.map(|key| IdempotencyKey {
+        key,
+        request: Digest::of("link-key"),
+    });
+    let changed = consent_start
+        .store
+        .change_link_key(&caller.client, idempotency.as_ref(), now);
+    let made = match changed.await.map_err(refused)? {
+        LinkKeyChange::Made(made) => made,
+        LinkKeyChange::KeyReused => return Err(Problem::new(Code::IdempotencyKeyReused)),
+    };
     tracing::info!(
         outcome = "link-key-changed",
         "the key of one-click links was changed"
     );
-    let link_key: String = keys
-        .current
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let since = keys.since;
+    let link_key: String = made.key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let since = made.since;
     Ok((StatusCode::CREATED, Json(LinkKey { link_key, since })).into_response())
 }
 

@@ -1,41 +1,84 @@
 #![doc = include_str!("../README.md")]
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use passerelle_banks::{AispCertificates, BankSettings, Banks, Coverage, DirectoryEntry};
+use passerelle_aws::{Clients, Table, Tenants};
+use passerelle_banks::{
+    AispCertificates, BankBook, BankSettings, Banks, Coverage, DirectoryEntry, Onboarded,
+};
 use passerelle_domain::ids::{InstitutionId, InvalidId};
-use passerelle_runtime::{Environment, Function, Json, Path, Problem, Query, StartError};
+use passerelle_domain::registry::BankRegistry;
+use passerelle_runtime::{
+    Door, Environment, Function, Json, Path, Problem, Query, Routes, Scope, StartError, WorkError,
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// Longest search text, in characters.
 const QUERY_LIMIT: usize = 100;
 
-/// The function, from its environment: `SANDBOX_BANK_URL` (empty hides the sandbox bank),
-/// `AGGREGATOR` (empty, none reads banks for us), `ONBOARDED_BANKS` and `BANK_CLIENT_ID`.
+/// The function, from its environment: `TABLE_NAME`, `TENANT_CLAIM` and `BANK_CLIENT_ID`;
+/// `SANDBOX_BANK_URL` (empty hides the sandbox bank), `AGGREGATOR` (empty, none reads banks for us),
+/// `QWAC_GIVEN` and `QSEAL_GIVEN` (empty, we have no such certificate).
 ///
 /// # Errors
 /// [`StartError`] when a variable is missing or unreadable.
-pub fn function(environment: &Environment) -> Result<Function, StartError> {
+pub fn function(environment: &Environment, clients: &Clients) -> Result<Function, StartError> {
+    // Nothing here is sealed: no key is needed.
+    let table = Table::new(clients, environment.text("TABLE_NAME")?, "");
+    let clock = environment.clock();
+    let door = Door::new(
+        environment.text("TENANT_CLAIM")?,
+        Tenants::new(table.clone()),
+        clock.clone(),
+    );
     let settings = BankSettings {
         sandbox_bank_url: environment.optional_parsed::<Url>("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: None,
         aggregator: environment.optional_parsed("AGGREGATOR")?,
-        onboarded: environment
-            .optional_parsed("ONBOARDED_BANKS")?
-            .unwrap_or_default(),
+        onboarded: Onboarded::default(),
         aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
-        // The directory is read, no bank is called.
-        certificates: AispCertificates::none(),
+        // The directory is read and no bank is called: that there are certificates is enough to know.
+        certificates: AispCertificates {
+            qwac: environment.optional("QWAC_GIVEN"),
+            qseal: environment.optional("QSEAL_GIVEN"),
+            clock: Arc::new(move || clock.now()),
+            ..AispCertificates::none()
+        },
     };
-    let banks = Banks::new(settings).map_err(|cause| StartError::setup("the banks", cause))?;
-    let router = Router::new()
+    directory(settings, table, door)
+}
+
+/// The function, over the registry of banks that registered us.
+///
+/// # Errors
+/// [`StartError`] when the settings cannot be used.
+pub fn directory(
+    settings: BankSettings,
+    registry: impl BankRegistry + 'static,
+    door: Door,
+) -> Result<Function, StartError> {
+    let book = BankBook::new(settings, registry, move |banks| {
+        Function::new("institutions").http(routes(&door, banks))
+    });
+    let book = Arc::new(book.map_err(|cause| StartError::setup("the banks", cause))?);
+    Ok(Function::built_by("institutions", move || {
+        let book = Arc::clone(&book);
+        async move { book.current().await.map_err(WorkError::from) }
+    }))
+}
+
+fn routes(door: &Door, banks: Banks) -> Routes {
+    let reference = Router::new()
         .route("/v1/institutions", get(search))
-        .route("/v1/institutions/{institution}", get(find))
-        .with_state(banks);
-    Ok(Function::new("institutions").http(router))
+        .route("/v1/institutions/{institution}", get(find));
+    Routes::new()
+        .scoped(door, Scope::ReferenceRead, reference)
+        .with_state(banks)
 }
 
 /// Banks whose name, synonym, group or BIC fits, best match first, and how much of the country's banking

@@ -1,8 +1,11 @@
 //! The Lambda binary: wiring only.
 
+use passerelle_aws::Clients;
 use passerelle_runtime::{Environment, Error, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run(institutions::function(&Environment::from_process())?).await
+    let environment = Environment::from_process();
+    let clients = Clients::from_environment(environment.variables())?;
+    run(institutions::function(&environment, &clients)?).await
 }

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::post;
 use passerelle_aws::due::Owed;
-use passerelle_aws::{Clients, Store, Table};
-use passerelle_runtime::{Caller, Clock, Environment, Function, StartError, Work, WorkError};
+use passerelle_aws::{Clients, Store, Table, Tenants};
+use passerelle_runtime::{
+    Clock, Door, Environment, Function, Routes, Scope, StartError, Work, WorkError,
+};
 
 pub(crate) struct Scoring {
     pub(crate) store: Store,
@@ -29,15 +31,20 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         environment.text("TABLE_NAME")?,
         environment.text("KEYS_TABLE_NAME")?,
     );
+    let door = Door::new(
+        environment.text("TENANT_CLAIM")?,
+        Tenants::new(table.clone()),
+        environment.clock(),
+    );
     let scoring = Arc::new(Scoring {
         store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
         clock: environment.clock(),
     });
-    let router = Router::new()
-        .route("/v1/scores", post(on_request::compute))
-        .layer(Caller::claimed_by(environment.text("TENANT_CLAIM")?))
+    let computing = Router::new().route("/v1/scores", post(on_request::compute));
+    let routes = Routes::new()
+        .scoped(&door, Scope::ScoresCompute, computing)
         .with_state(Arc::clone(&scoring));
-    Ok(Function::new("scoring").http(router).queue(move |work, _| {
+    Ok(Function::new("scoring").http(routes).queue(move |work, _| {
         let scoring = Arc::clone(&scoring);
         async move { scoring.after_sync(work).await }
     }))

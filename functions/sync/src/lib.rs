@@ -14,7 +14,9 @@ use passerelle_aws::claims::{Claim, ClaimRefusal};
 use passerelle_aws::connections::{Loaded, SyncOutcome};
 use passerelle_aws::due::Owed;
 use passerelle_aws::{Clients, Keys, Queue, Store, Table};
-use passerelle_banks::{AispCertificates, BankError, BankSettings, Banks, OpenToken};
+use passerelle_banks::{
+    AispCertificates, BankBook, BankError, BankSettings, Banks, Onboarded, OpenToken,
+};
 use passerelle_domain::Timestamp;
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_domain::call_context::CallContext;
@@ -35,7 +37,6 @@ struct Sync {
 
 /// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SCORING_QUEUE_URL`, `BANK_CLIENT_ID` and,
 /// where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
-/// Where banks have registered us, `ONBOARDED_BANKS`.
 /// Where an aggregator reads banks for us: `AGGREGATOR`.
 ///
 /// # Errors
@@ -50,24 +51,28 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         sandbox_bank_url: environment.optional_parsed("SANDBOX_BANK_URL")?,
         sandbox_bank_authority: environment.optional("SANDBOX_BANK_AUTHORITY"),
         aggregator: environment.optional_parsed("AGGREGATOR")?,
-        onboarded: environment
-            .optional_parsed("ONBOARDED_BANKS")?
-            .unwrap_or_default(),
+        onboarded: Onboarded::default(),
         aggregator_secret: None,
         client_id: environment.text("BANK_CLIENT_ID")?,
         certificates: certificates(environment, clients)?,
     };
     let circuits = Circuits::new(table.clone());
-    let sync = Arc::new(Sync {
-        store: Store::new(clients, table, environment.text("VAULT_KEY_ID")?),
-        banks: Banks::new(settings).map_err(|error| StartError::setup("the banks", error))?,
-        scoring_queue: Queue::new(clients, environment.text("SCORING_QUEUE_URL")?),
-        circuits,
-        clock: environment.clock(),
+    let store = Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?);
+    let scoring_queue = Queue::new(clients, environment.text("SCORING_QUEUE_URL")?);
+    let clock = environment.clock();
+    let book = BankBook::new(settings, table, move |banks| {
+        Arc::new(Sync {
+            store: store.clone(),
+            banks,
+            scoring_queue: scoring_queue.clone(),
+            circuits: circuits.clone(),
+            clock: clock.clone(),
+        })
     });
+    let book = Arc::new(book.map_err(|error| StartError::setup("the banks", error))?);
     Ok(Function::new("sync").queue(move |work, deadline| {
-        let sync = Arc::clone(&sync);
-        async move { sync.run(work, deadline).await }
+        let book = Arc::clone(&book);
+        async move { book.current().await?.run(work, deadline).await }
     }))
 }
 
@@ -272,7 +277,10 @@ impl Sync {
             }
             SyncError::Bank(error) if error.is_retryable() => {
                 table.release(claim).await?;
-                Err(error.into())
+                Err(match error.is_ours() {
+                    true => error.into(),
+                    false => WorkError::bank_unavailable(error),
+                })
             }
             // Nothing is wrong: what is known stays as it is until the person comes back.
             SyncError::Bank(BankError::PersonNeeded) => {
@@ -285,7 +293,7 @@ impl Sync {
             }
             // Ours to mend (certificate, registration, a refused request): retrying burns the budget.
             SyncError::Bank(error) => {
-                tracing::error!(%error, "the bank refuses this connection until we change something");
+                tracing::error!(failure = true, %error, "the bank refuses this connection until we change something");
                 let connection = &claim.connection;
                 table
                     .clear_due(&connection.client, &connection.id, Owed::Sync)

@@ -79,6 +79,12 @@ pub enum LocalError {
         /// Its own words.
         reason: String,
     },
+    /// A function that was invoked directly ended with an error. Its log says why.
+    #[error("function {0} ended with an error: its log says why")]
+    Invocation(String),
+    /// The registry did not take up a client of the embedded issuer.
+    #[error("the registry did not take up the issuer's client: {0}")]
+    Registration(String),
     /// The sandbox bank refused to start, for instance because of a broken persona file.
     #[error("the sandbox bank does not start: {0}")]
     SandboxBank(String),
@@ -102,6 +108,8 @@ impl LocalError {
             | Self::Listen { .. }
             | Self::Argument(_)
             | Self::FunctionStart { .. }
+            | Self::Invocation(_)
+            | Self::Registration(_)
             | Self::SandboxBank(_) => false,
         }
     }

@@ -11,8 +11,9 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
-use passerelle_runtime::{Clock, Environment};
+use passerelle_runtime::{Clock, Environment, Scope};
 use sandbox_bank::{Bank, BankSettings, Person};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,11 +23,11 @@ use crate::clock::{self, KeptClock};
 use crate::demo;
 use crate::embedded_aws::{EmbeddedAws, Storage};
 use crate::error::LocalError;
+use crate::functions;
 use crate::gateway::Gateway;
 use crate::issuer::Issuer;
 use crate::lambda::Lambda;
 use crate::queues::Mapping;
-use crate::registry;
 use crate::schedules::{Expression, Schedules};
 use crate::stack;
 use crate::template::{Document, Stack, Template};
@@ -69,6 +70,7 @@ pub struct Suite {
     base_url: Url,
     time: Time,
     issuer: Issuer,
+    lambdas: BTreeMap<String, Arc<Lambda>>,
     aws: EmbeddedAws,
     template: Arc<Template>,
     bank: Arc<Bank>,
@@ -112,6 +114,7 @@ impl Suite {
         );
         let (alive, life) = watch::channel(());
         let lambdas = lambdas(&template, &clock, &aws, &life)?;
+        register_clients(&lambdas).await?;
         let gateway = Arc::new(Gateway::new(
             &template.api,
             &lambdas,
@@ -145,6 +148,7 @@ impl Suite {
             base_url,
             time,
             issuer,
+            lambdas,
             aws,
             template,
             bank,
@@ -193,7 +197,24 @@ impl Suite {
                 "the embedded issuer has no client {client}"
             )));
         }
-        self.issuer.token(client)
+        self.issuer.token(client, &Scope::ALL)
+    }
+
+    /// A token of the embedded issuer as it gives one to any client, for some scopes alone: who may
+    /// use the API is not the issuer's to say.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn token_for(&self, client: &str, scopes: &[Scope]) -> Result<String, LocalError> {
+        self.issuer.token(client, scopes)
+    }
+
+    /// Invokes a function directly, by its folder, as `aws lambda invoke` does.
+    ///
+    /// # Errors
+    /// [`LocalError::Invocation`] when it ends with an error.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, LocalError> {
+        invoke(&self.lambdas, function, event).await
     }
 
     /// The embedded AWS, for a look at what is stored and for [`EmbeddedAws::endpoint`].
@@ -316,7 +337,7 @@ async fn bind(source: &str, base: &str, aws: &EmbeddedAws) -> Result<Template, L
         parameters: stack::parameters(base),
         key_ids,
     })?;
-    registry::check(&template)?;
+    functions::check(&template)?;
     aws.provision(&template).await?;
     Ok(template)
 }
@@ -354,12 +375,35 @@ fn lambdas(
             folder: resource.folder.clone(),
             arn: resource.arn.clone(),
             timeout: Duration::from_secs(resource.timeout_seconds),
-            function: registry::build(resource, &environment, &clients)?,
+            function: functions::build(resource, &environment, &clients)?,
             life: life.clone(),
         };
         lambdas.insert(resource.logical_id.clone(), Arc::new(lambda));
     }
     Ok(lambdas)
+}
+
+async fn invoke(
+    lambdas: &BTreeMap<String, Arc<Lambda>>,
+    function: &str,
+    event: Value,
+) -> Result<Value, LocalError> {
+    let failed = || LocalError::Invocation(function.to_owned());
+    let lambda = lambdas.values().find(|lambda| lambda.folder == function);
+    let answer = lambda.ok_or_else(failed)?.invoke(event).await;
+    answer.map_err(|_| failed())
+}
+
+/// What an operator does before an insurer can use the API, for the clients of the embedded issuer.
+async fn register_clients(lambdas: &BTreeMap<String, Arc<Lambda>>) -> Result<(), LocalError> {
+    for (client, _) in crate::issuer::CLIENTS {
+        let command = json!({ "register-tenant": { "client": client, "name": client } });
+        let answer = invoke(lambdas, "registry", command).await?;
+        if answer.get("tenant").is_none() {
+            return Err(LocalError::Registration(answer.to_string()));
+        }
+    }
+    Ok(())
 }
 
 async fn schedules(

@@ -31,6 +31,8 @@
 //! | logo | `T#…#LOGO#{sha256}` | `LOGO` | the picture |
 //! | score | `T#…#U#{customer}` | `S` | sealed analysis, the connections it was computed from |
 //! | circuit | `CIRCUIT` | institution | a bank that failed lately: outages in a row, when it may be tried; `ttl`. None while it is healthy |
+//! | tenant | `TENANTS` | client | a client an operator registered: its name, `registered_at`, `suspended_at` while it is suspended |
+//! | registered bank | `BANKS` | bank or group | what it said when it registered us, as JSON |
 //! | cursor | `CURSOR#{name}` | `CURSOR` | how far the wheel and the calendar were walked |
 //!
 //! # Sparse indexes (keys only; the wheel also the institution, so that a bank that is down is skipped)
@@ -321,6 +323,24 @@ impl Key {
 
     pub(crate) fn circuit(bank: &InstitutionId) -> Self {
         Self::new(Self::circuits().to_owned(), bank.as_str())
+    }
+
+    /// The partition of all clients an operator registered.
+    pub(crate) fn tenants() -> &'static str {
+        "TENANTS"
+    }
+
+    pub(crate) fn tenant(client: &ClientId) -> Self {
+        Self::new(Self::tenants().to_owned(), client.as_str())
+    }
+
+    /// The partition of all banks that registered us.
+    pub(crate) fn registered_banks() -> &'static str {
+        "BANKS"
+    }
+
+    pub(crate) fn registered_bank(name: &str) -> Self {
+        Self::new(Self::registered_banks().to_owned(), name)
     }
 
     pub(crate) fn cursor(name: &str) -> Self {

@@ -221,7 +221,7 @@ impl Directory {
                 continue;
             }
             entry.hosts = hosts::of(&entry, &rows.host)?;
-            found.extend(onboarded.open(&mut entry)?.map(str::to_owned));
+            found.extend(onboarded.open(&mut entry)?.into_iter().map(str::to_owned));
             let is_read = with_aggregator && rows.aggregator.groups.contains(&entry.group);
             if is_read && !entry.reachable.is_ready() {
                 entry.reachable = Reachability::Ready {

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::connection::ReauthenticationReason;
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::keys::KeyHolderError;
+use passerelle_domain::registry::RegistryError;
 
 use crate::identity::CertificateKind;
 
@@ -62,6 +63,9 @@ pub enum BankError {
     /// A setting cannot be used.
     #[error("bank settings: {0}")]
     Settings(&'static str),
+    /// The registry of banks we are registered with could not be read.
+    #[error("the registered banks could not be read")]
+    Registry(#[source] RegistryError),
     /// What is said of a bank we are registered with cannot be used.
     #[error("onboarded banks: {bank}: {what}")]
     Onboarding {
@@ -205,6 +209,7 @@ impl BankError {
             // Half a page or a gateway's HTML is usually a bad moment, not a bad bank.
             Self::Nonsense { .. } => true,
             Self::Keys(error) => error.is_retryable(),
+            Self::Registry(error) => error.is_retryable(),
             Self::UnknownInstitution
             | Self::CertificateExpired { .. }
             | Self::Certificate { .. }
@@ -268,6 +273,7 @@ impl BankError {
             Self::CertificateExpired { .. }
                 | Self::Certificate { .. }
                 | Self::Keys(_)
+                | Self::Registry(_)
                 | Self::IdentityRefused { .. }
         )
     }

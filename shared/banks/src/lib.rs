@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod aggregator;
+mod bank_book;
 mod bank_day;
 mod bank_http;
 mod berlin_group;
@@ -33,6 +34,7 @@ use passerelle_domain::ids::InstitutionId;
 use url::Url;
 
 pub use crate::aggregator::Aggregator;
+pub use crate::bank_book::{BankBook, check_registration};
 pub use crate::connector::{
     Access, AuthorisationRequest, BankConsent, BankConsentEnd, Connector, ScaApproach,
     StartedAuthorisation, WayToBank,

@@ -1,4 +1,4 @@
-//! The banks an insurer is registered with, told by one setting.
+//! The banks an insurer is registered with, and what each said at registration.
 //!
 //! ```json
 //! {
@@ -71,22 +71,46 @@ impl FromStr for Onboarded {
 }
 
 impl Onboarded {
+    /// One bank or group, by its name, and what it said as JSON.
+    ///
+    /// # Errors
+    /// [`BankError::Onboarding`] naming the member that cannot be read.
+    pub fn one(name: &str, registration: &str) -> Result<Self, BankError> {
+        let read = serde_json::from_str(registration).map_err(|error| BankError::Onboarding {
+            bank: name.to_owned(),
+            what: error.to_string(),
+        })?;
+        Ok(Self(BTreeMap::from([(name.to_owned(), read)])))
+    }
+
+    /// Several, as a registry keeps them.
+    ///
+    /// # Errors
+    /// [`BankError::Onboarding`] naming the first that cannot be read.
+    pub fn of(registrations: &BTreeMap<String, String>) -> Result<Self, BankError> {
+        let mut all = Self::default();
+        for (name, registration) in registrations {
+            all.0.extend(Self::one(name, registration)?.0);
+        }
+        Ok(all)
+    }
+
     /// Makes a row reachable by the bank's own interface, where we are registered there. Answers the
-    /// name it was found under.
+    /// names it was found under: its own and its group's, of which the first counts.
     ///
     /// # Errors
     /// [`BankError::Onboarding`] when something is missing before the first call.
-    pub(crate) fn open(&self, entry: &mut DirectoryEntry) -> Result<Option<&str>, BankError> {
+    pub(crate) fn open(&self, entry: &mut DirectoryEntry) -> Result<Vec<&str>, BankError> {
         if entry.sandbox {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let by_id = self.0.get_key_value(entry.institution.id.as_str());
-        let by_group = || {
-            let found = self.0.get_key_value(&entry.group);
-            found.filter(|(_, registration)| registration.fits(entry))
-        };
-        let Some((name, registration)) = by_id.or_else(by_group) else {
-            return Ok(None);
+        let by_group = self.0.get_key_value(&entry.group);
+        let by_group = by_group.filter(|(_, registration)| registration.fits(entry));
+        let names = [by_id, by_group].into_iter().flatten();
+        let names = names.map(|(name, _)| name.as_str()).collect();
+        let Some((_, registration)) = by_id.or(by_group) else {
+            return Ok(names);
         };
         registration
             .apply(entry)
@@ -94,7 +118,7 @@ impl Onboarded {
                 bank: entry.institution.id.to_string(),
                 what: what.to_owned(),
             })?;
-        Ok(Some(name))
+        Ok(names)
     }
 
     /// Refuses a name no row was found under: a bank that was meant would stay closed in silence.

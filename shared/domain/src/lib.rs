@@ -22,6 +22,7 @@ pub mod private;
 pub mod purpose;
 pub mod receipt;
 pub mod reconciliation;
+pub mod registry;
 pub mod tenant;
 pub mod trace;
 pub mod transaction;

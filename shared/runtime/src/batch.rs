@@ -99,7 +99,9 @@ impl Batch {
         let body = record.body.unwrap_or_default();
         let Ok(work) = serde_json::from_str::<Work>(&body) else {
             // The body is not repeated: nobody knows what it is.
-            span.in_scope(|| tracing::error!(outcome = "unreadable", "record failed"));
+            span.in_scope(|| {
+                tracing::error!(outcome = "unreadable", failure = true, "record failed");
+            });
             self.failed.insert(message_id);
             return Ok(());
         };
@@ -148,17 +150,28 @@ impl Batch {
         let duration_ms = milliseconds(record.started.elapsed());
         record.span.in_scope(|| match outcome {
             Outcome::Failed(error) => tracing::error!(
-                outcome = "failed",
+                outcome = error.outcome(),
+                failure = error.is_failure(),
                 retryable = error.is_retryable(),
                 cause = error.chain(),
                 duration_ms,
                 "record failed"
             ),
             Outcome::Panicked => {
-                tracing::error!(outcome = "panicked", duration_ms, "record failed");
+                tracing::error!(
+                    outcome = "panicked",
+                    failure = true,
+                    duration_ms,
+                    "record failed"
+                );
             }
             Outcome::OutOfTime => {
-                tracing::error!(outcome = "out-of-time", duration_ms, "record failed");
+                tracing::error!(
+                    outcome = "out-of-time",
+                    failure = true,
+                    duration_ms,
+                    "record failed"
+                );
             }
         });
         self.failed.insert(record.message_id);

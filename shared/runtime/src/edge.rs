@@ -156,7 +156,16 @@ fn log(status: StatusCode, problem: Option<&Problem>, started: Instant) {
     let status = status.as_u16();
     let cause = problem.and_then(Problem::cause);
     if status >= 500 {
-        tracing::error!(outcome, status, duration_ms, cause, "request answered");
+        // A bank that is down is told, and nothing of ours is wrong.
+        let failure = problem.is_none_or(|problem| problem.code() != Code::BankUnavailable);
+        tracing::error!(
+            outcome,
+            status,
+            failure,
+            duration_ms,
+            cause,
+            "request answered"
+        );
     } else {
         tracing::info!(outcome, status, duration_ms, cause, "request answered");
     }

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Queue(SqsEvent),
     /// EventBridge (Scheduler or rule).
     Tick(Tick),
+    /// Whatever else: what an operator writes to a function that takes commands.
+    Written(Value),
 }
 
 /// Why an event is not answered. None is worth a retry by itself, except a tick's failed work.
@@ -45,6 +47,9 @@ pub(crate) enum EventError {
         /// What came.
         trigger: &'static str,
     },
+    /// A command failed inside; the log says why.
+    #[error("the command failed on our side and may be given again: the log says why")]
+    CommandFailed,
     /// The work of a tick failed; the log says why.
     #[error("the scheduled work failed: the log says why")]
     TickFailed,
@@ -70,7 +75,7 @@ impl Event {
             let call: ScheduledEvent = read(event, "schedule")?;
             return Ok(Self::Tick(Tick { at: call.time }));
         }
-        Err(EventError::Unknown)
+        Ok(Self::Written(event))
     }
 }
 

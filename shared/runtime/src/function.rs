@@ -10,9 +10,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use lambda_runtime::{Context, Error, LambdaEvent, Runtime, service_fn};
 use passerelle_domain::deadline::Deadline;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument;
 
+use crate::command::{self, Command};
+use crate::door::Routes;
 use crate::event::{Event, EventError};
 use crate::problem::{Code, Problem};
 use crate::telemetry::{self, milliseconds};
@@ -23,6 +27,9 @@ use crate::{batch, edge, gateway, invocation};
 pub(crate) type Handler<T> =
     Arc<dyn Fn(T, Deadline) -> BoxFuture<'static, Result<(), WorkError>> + Send + Sync>;
 
+/// What gives the function as it is to be now.
+type Building = Arc<dyn Fn() -> BoxFuture<'static, Result<Function, WorkError>> + Send + Sync>;
+
 /// One Lambda function: its name and what it does with each kind of event.
 #[derive(Clone)]
 pub struct Function {
@@ -30,6 +37,8 @@ pub struct Function {
     router: Option<Router>,
     queue: Option<Handler<Work>>,
     tick: Option<Handler<Tick>>,
+    command: Option<Command>,
+    building: Option<Building>,
 }
 
 impl fmt::Debug for Function {
@@ -40,6 +49,8 @@ impl fmt::Debug for Function {
             .field("http", &self.router.is_some())
             .field("queue", &self.queue.is_some())
             .field("tick", &self.tick.is_some())
+            .field("command", &self.command.is_some())
+            .field("building", &self.building.is_some())
             .finish()
     }
 }
@@ -53,6 +64,23 @@ impl Function {
             router: None,
             queue: None,
             tick: None,
+            command: None,
+            building: None,
+        }
+    }
+
+    /// A function that is built from something which may change while it runs: `build` is asked before
+    /// each event and gives the function that answers it. It keeps what it built; an event is answered
+    /// by one function from beginning to end.
+    #[must_use]
+    pub fn built_by<B, F>(name: &'static str, build: B) -> Self
+    where
+        B: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Self, WorkError>> + Send + 'static,
+    {
+        Self {
+            building: Some(Arc::new(move || build().boxed())),
+            ..Self::new(name)
         }
     }
 
@@ -62,12 +90,12 @@ impl Function {
         self.name
     }
 
-    /// Answers API Gateway with a router. Unknown addresses and methods, panics, the request id and
+    /// Answers API Gateway with routes. Unknown addresses and methods, panics, the request id and
     /// the security headers are taken care of.
     #[must_use]
-    pub fn http(self, router: Router) -> Self {
+    pub fn http(self, routes: Routes) -> Self {
         Self {
-            router: Some(edge::finished(router)),
+            router: Some(edge::finished(routes.into_router())),
             ..self
         }
     }
@@ -103,6 +131,22 @@ impl Function {
         }
     }
 
+    /// Obeys commands an operator gives by invoking the function itself, as one JSON object. What does
+    /// not fit, or is refused, is answered with a problem document.
+    #[must_use]
+    pub fn command<C, A, H, F>(self, handler: H) -> Self
+    where
+        C: DeserializeOwned,
+        A: Serialize,
+        H: Fn(C) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
+        Self {
+            command: Some(command::reading(handler)),
+            ..self
+        }
+    }
+
     /// Answers one event as Lambda hands it.
     ///
     /// # Errors
@@ -116,7 +160,22 @@ impl Function {
 
     async fn dispatch(&self, event: Value, context: &Context) -> Result<Value, Error> {
         let deadline = invocation::deadline(context.deadline());
-        match Event::read(event)? {
+        let event = Event::read(event)?;
+        let Some(build) = &self.building else {
+            return self.work_on(event, deadline).await;
+        };
+        match (build().await, event) {
+            (Ok(function), event) => function.work_on(event, deadline).await,
+            (Err(error), Event::Http(_)) => {
+                let response = edge::refused(self.name, not_built(&error));
+                Ok(serde_json::to_value(gateway::response(response).await?)?)
+            }
+            (Err(error), _) => Err(error.chain().into()),
+        }
+    }
+
+    async fn work_on(&self, event: Event, deadline: Deadline) -> Result<Value, Error> {
+        match event {
             Event::Http(event) => {
                 let router = self.router.clone().ok_or(self.no_trigger("HTTP"))?;
                 let request = event
@@ -137,6 +196,10 @@ impl Function {
                 let handler = self.tick.as_ref().ok_or(self.no_trigger("schedule"))?;
                 self.work_on_tick(handler, tick, deadline).await?;
                 Ok(Value::Null)
+            }
+            Event::Written(event) => {
+                let handler = self.command.as_ref().ok_or(EventError::Unknown)?;
+                Ok(command::obey(self.name, handler, event).await?)
             }
         }
     }
@@ -169,6 +232,7 @@ impl Function {
                     let (retryable, cause) = (error.is_retryable(), error.chain());
                     tracing::error!(
                         outcome = "failed",
+                        failure = true,
                         retryable,
                         cause,
                         duration_ms,
@@ -177,13 +241,26 @@ impl Function {
                     Err(EventError::TickFailed)
                 }
                 Err(_) => {
-                    tracing::error!(outcome = "panicked", duration_ms, "tick failed");
+                    tracing::error!(
+                        outcome = "panicked",
+                        failure = true,
+                        duration_ms,
+                        "tick failed"
+                    );
                     Err(EventError::TickFailed)
                 }
             }
         }
         .instrument(span)
         .await
+    }
+}
+
+fn not_built(error: &WorkError) -> Problem {
+    if error.is_retryable() {
+        Problem::unavailable(error.cause())
+    } else {
+        Problem::internal(error.cause())
     }
 }
 

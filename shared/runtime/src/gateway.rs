@@ -77,9 +77,14 @@ fn context(context: ApiGatewayV2httpRequestContext) -> GatewayContext {
         .map(|token| (token.claims, token.scopes.unwrap_or_default()))
         .unwrap_or_default();
     // API Gateway fills `scopes` only for a route that asks for some; the claim is always there.
-    let claimed = claims.get("scope").map(String::as_str).unwrap_or_default();
+    // RFC 9068 writes `scope`, some issuers `scp`, as a list too, which comes here as `[one two]`.
+    let claimed = claims.get("scope").or_else(|| claims.get("scp"));
+    let claimed = claimed.map(String::as_str).unwrap_or_default();
     let scopes = claimed
-        .split_whitespace()
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .split([' ', ','])
+        .filter(|scope| !scope.is_empty())
         .map(str::to_owned)
         .chain(scopes)
         .collect();

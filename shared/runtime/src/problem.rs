@@ -25,6 +25,8 @@ use crate::work::chain;
 /// | `invalid-callback` | 400 | no | the return from the bank cannot be what a bank sends |
 /// | `unauthenticated` | 401 | no | no token, or one without the client's claim |
 /// | `scope-missing` | 403 | no | the token does not carry the scope of this operation |
+/// | `tenant-unknown` | 403 | no | nobody registered this client here |
+/// | `tenant-suspended` | 403 | no | the operator suspended this client |
 /// | `purpose-not-granted` | 403 | no | no live consent covers the purpose that was named |
 /// | `not-found` | 404 | no | nothing here, for this client |
 /// | `method-not-allowed` | 405 | no | the address exists, the method does not |
@@ -53,6 +55,10 @@ pub enum Code {
     Unauthenticated,
     /// The token does not carry the scope of this operation.
     ScopeMissing,
+    /// Nobody registered this client here.
+    TenantUnknown,
+    /// The operator suspended this client.
+    TenantSuspended,
     /// No live consent covers the purpose that was named.
     PurposeNotGranted,
     /// Nothing here, for this client.
@@ -83,13 +89,15 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation and its test.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::InvalidBody,
         Self::InvalidQuery,
         Self::InvalidCallback,
         Self::Unauthenticated,
         Self::ScopeMissing,
+        Self::TenantUnknown,
+        Self::TenantSuspended,
         Self::PurposeNotGranted,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -115,6 +123,8 @@ impl Code {
             Self::InvalidCallback => "invalid-callback",
             Self::Unauthenticated => "unauthenticated",
             Self::ScopeMissing => "scope-missing",
+            Self::TenantUnknown => "tenant-unknown",
+            Self::TenantSuspended => "tenant-suspended",
             Self::PurposeNotGranted => "purpose-not-granted",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -140,7 +150,10 @@ impl Code {
             | Self::InvalidQuery
             | Self::InvalidCallback => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::ScopeMissing | Self::PurposeNotGranted => StatusCode::FORBIDDEN,
+            Self::ScopeMissing
+            | Self::TenantUnknown
+            | Self::TenantSuspended
+            | Self::PurposeNotGranted => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict | Self::InProgress => StatusCode::CONFLICT,
@@ -164,6 +177,8 @@ impl Code {
             Self::InvalidCallback => "This is not a return from a bank",
             Self::Unauthenticated => "Who is asking is not known",
             Self::ScopeMissing => "The token does not allow this",
+            Self::TenantUnknown => "This client is not registered here",
+            Self::TenantSuspended => "This client is suspended",
             Self::PurposeNotGranted => "No consent covers this purpose",
             Self::NotFound => "Nothing is here",
             Self::MethodNotAllowed => "This method is not possible here",
@@ -189,6 +204,10 @@ impl Code {
             Self::InvalidCallback => "Start again from the link the insurer gave.",
             Self::Unauthenticated => "Send a bearer token of a known client.",
             Self::ScopeMissing => "Ask for a token that carries the scope of this operation.",
+            Self::TenantUnknown => {
+                "Ask the operator of this deployment to register the client of your token."
+            }
+            Self::TenantSuspended => "Ask the operator of this deployment to resume it.",
             Self::PurposeNotGranted => {
                 "Name a purpose the person has granted, or start a consent that asks for it."
             }
@@ -222,6 +241,8 @@ impl Code {
             | Self::InvalidCallback
             | Self::Unauthenticated
             | Self::ScopeMissing
+            | Self::TenantUnknown
+            | Self::TenantSuspended
             | Self::PurposeNotGranted
             | Self::NotFound
             | Self::MethodNotAllowed
@@ -401,7 +422,17 @@ impl Problem {
 
     /// The bytes of the problem document.
     pub(crate) fn document(&self, request_id: Option<&CorrelationId>) -> Vec<u8> {
-        let document = Document {
+        // A struct of texts and numbers always has a JSON form.
+        serde_json::to_vec(&self.told(request_id)).unwrap_or_default()
+    }
+
+    /// The problem document as a value, for an answer that is no HTTP.
+    pub(crate) fn value(&self) -> serde_json::Value {
+        serde_json::to_value(self.told(None)).unwrap_or_default()
+    }
+
+    fn told<'a>(&'a self, request_id: Option<&'a CorrelationId>) -> Document<'a> {
+        Document {
             kind: format!("urn:passerelle:problem:{}", self.code.as_str()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
@@ -412,9 +443,7 @@ impl Problem {
             retryable: self.code.is_retryable(),
             request_id,
             errors: &self.errors,
-        };
-        // A struct of texts and numbers always has a JSON form.
-        serde_json::to_vec(&document).unwrap_or_default()
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use passerelle_domain::locale::Locale;
 use crate::environment::StartError;
 use crate::gateway::GatewayContext;
 use crate::problem::{Code, Problem};
+use crate::public_address::PublicAddress;
 
 /// Longest user agent passed on to a bank.
 const USER_AGENT_LIMIT: usize = 256;
@@ -102,11 +103,10 @@ impl OwnAddress {
     ///
     /// # Errors
     /// The `internal` problem when there is neither.
-    pub fn or_public(&self, public_url: Option<&str>) -> Result<String, Problem> {
-        let address = public_url.or(self.0.as_deref());
-        let address = address
-            .ok_or_else(|| Problem::internal(&StartError::Missing { name: "PUBLIC_URL" }))?;
-        Ok(address.trim_end_matches('/').to_owned())
+    pub fn or_public(&self, public: Option<&PublicAddress>) -> Result<String, Problem> {
+        let address = public.map(PublicAddress::as_str).or(self.0.as_deref());
+        let missing = || Problem::internal(&StartError::Missing { name: "PUBLIC_URL" });
+        address.map(str::to_owned).ok_or_else(missing)
     }
 }
 

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use passerelle_domain::ids::{ClientId, ConnectionId, CorrelationId};
 use serde::{Deserialize, Serialize};
 
+use crate::problem::Code;
+
 /// The body of every queue message: ids only, so that a queue never holds anything about a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +35,17 @@ pub struct Tick {
 #[derive(Debug)]
 pub struct WorkError {
     cause: Box<dyn Error + Send + Sync>,
-    retryable: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It may pass.
+    Passing,
+    /// It will not pass by itself.
+    Permanent,
+    /// A bank is down or answers nonsense: it may pass, and nothing of ours is wrong.
+    Bank,
 }
 
 impl WorkError {
@@ -41,7 +53,15 @@ impl WorkError {
     pub fn retryable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: cause.into(),
-            retryable: true,
+            kind: Kind::Passing,
+        }
+    }
+
+    /// A bank is down or answers nonsense. The queue gives the work again, and no alarm rings for it.
+    pub fn bank_unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: cause.into(),
+            kind: Kind::Bank,
         }
     }
 
@@ -50,14 +70,34 @@ impl WorkError {
     pub fn permanent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: cause.into(),
-            retryable: false,
+            kind: Kind::Permanent,
         }
     }
 
     /// Whether trying again could work.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.retryable
+        match self.kind {
+            Kind::Passing | Kind::Bank => true,
+            Kind::Permanent => false,
+        }
+    }
+
+    /// How it ended, for the log.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self.kind {
+            Kind::Passing | Kind::Permanent => "failed",
+            Kind::Bank => Code::BankUnavailable.as_str(),
+        }
+    }
+
+    /// Whether something of ours is wrong: then an alarm rings.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.kind != Kind::Bank
+    }
+
+    pub(crate) fn cause(&self) -> &(dyn Error + 'static) {
+        self.cause.as_ref()
     }
 
     /// The failure and everything behind it, in one line.

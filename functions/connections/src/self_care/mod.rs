@@ -31,13 +31,17 @@ use passerelle_domain::purpose::PurposeCode;
 
 use crate::Connections;
 
-/// The pages' routes, and the one by which a client asks for a link to them.
-pub(crate) fn routes() -> Router<Arc<Connections>> {
+/// The route by which a client asks for a link to the pages.
+pub(crate) fn links() -> Router<Arc<Connections>> {
+    Router::new().route(
+        "/v1/customers/{customer}/self-care-links",
+        post(links::open),
+    )
+}
+
+/// The pages.
+pub(crate) fn pages() -> Router<Arc<Connections>> {
     Router::new()
-        .route(
-            "/v1/customers/{customer}/self-care-links",
-            post(links::open),
-        )
         .route(
             "/self-care/link/{token}",
             get(entry::show_given).post(entry::enter_given),

@@ -1,7 +1,6 @@
 //! The page that says where things stand: at the bank, being read, or how it ended.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,6 +8,7 @@ use jiff::SignedDuration;
 use passerelle_domain::Timestamp;
 use passerelle_domain::authorisation::Authorisation;
 use passerelle_domain::private::Private;
+use passerelle_runtime::pages::NextLook;
 use passerelle_runtime::{Browser, OwnAddress, Path, Problem, Query};
 use serde::Deserialize;
 
@@ -21,11 +21,6 @@ use crate::pages::{Ending, EndingPage, Progress, Steps};
 /// From here on the page says that it takes longer than usual.
 const USUAL: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long an answer is held back for work of ours to finish: most first reads take less, so most
-/// people see the end at once instead of a page to load again.
-const HELD_BACK: Duration = Duration::from_secs(4);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
-
 /// How the person comes to look.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Looking {
@@ -33,6 +28,8 @@ pub(crate) struct Looking {
     still: Option<String>,
     /// The code that was typed was not the right one.
     code: Option<String>,
+    /// How often the page has looked again by itself.
+    look: Option<u8>,
 }
 
 pub(crate) async fn show(
@@ -44,17 +41,21 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let address = consent_start.address(&own)?;
     let cookie = browser.cookie(&address);
-    let mut journey = consent_start.journey(token).await?;
-    let mut standing = consent_start.standing(&journey, cookie).await?;
-    let mut held = Duration::ZERO;
-    while matches!(standing, Standing::Working(..)) && held < HELD_BACK {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-        held += BETWEEN_LOOKS;
-        journey = consent_start.journey(journey.token).await?;
-        standing = consent_start.standing(&journey, cookie).await?;
-    }
-    let still = looking.still.is_some();
-    let wait = async |wait: Wait| consent_start.waiting(&journey, wait, cookie, still).await;
+    let journey = consent_start.journey(token).await?;
+    // Answered at once, whatever is still to be done: whoever waits here may be anybody, and a held
+    // answer holds a part of the account's concurrency.
+    let standing = consent_start.standing(&journey, cookie).await?;
+    let here = journey.step(Step::Progress);
+    let look = looking.look.unwrap_or_default();
+    let next_look = looking
+        .still
+        .is_none()
+        .then(|| NextLook::after(look, &here));
+    let wait = async |wait: Wait| {
+        consent_start
+            .waiting(&journey, wait, cookie, next_look.clone())
+            .await
+    };
     Ok(match standing {
         Standing::NotBegun => journey.go_to(Step::Reassurance),
         Standing::AtBank(since) => wait(Wait::for_the_bank(since)).await?,
@@ -115,7 +116,7 @@ impl ConsentStart {
         journey: &Journey,
         wait: Wait,
         cookie: Option<&Private>,
-        still: bool,
+        next_look: Option<NextLook>,
     ) -> Result<Response, Problem> {
         let here = journey.step(Step::Progress);
         let (mine, free_at) = match self.hold(journey, cookie).await? {
@@ -131,7 +132,7 @@ impl ConsentStart {
             steps: wait.steps,
             at_bank: wait.at_bank,
             takes_long: now.duration_since(wait.since) > USUAL,
-            refreshes: !still,
+            next_look,
             still_at: format!("{here}?still=yes"),
             refreshing_at: here,
             elsewhere_at: mine.then(|| journey.step(Step::Elsewhere)),

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::private::Private;
-use passerelle_runtime::pages::{Brand, Shell, Words, page};
+use passerelle_runtime::pages::{Brand, NextLook, Shell, Words, page};
 
 use super::words;
 
@@ -57,9 +57,9 @@ pub struct Progress {
     pub at_bank: bool,
     /// Whether it takes longer than usual: then the page says what to do.
     pub takes_long: bool,
-    /// Whether the page looks again by itself. A person can stop that (WCAG 2.2.2).
-    pub refreshes: bool,
-    /// This page, looking again by itself.
+    /// When the page looks again by itself, if it does. A person can stop that (WCAG 2.2.1, 2.2.2).
+    pub next_look: Option<NextLook>,
+    /// This page, looking again by itself from now on.
     pub refreshing_at: String,
     /// This page, standing still.
     pub still_at: String,
@@ -78,6 +78,8 @@ struct View<'a> {
     words: Words<'static>,
     page: &'a Progress,
     lead: &'static str,
+    /// When the page looks again by itself, in words.
+    refreshes: Option<String>,
     steps: [Step; 4],
     free: Option<String>,
 }
@@ -105,8 +107,13 @@ impl Progress {
     pub fn page(&self) -> Response {
         let words = words(self.locale);
         let steps = &self.steps;
+        let refreshes = self.next_look.as_ref().map(|next| {
+            let seconds = next.after_seconds().to_string();
+            words.fill("progress.refreshes", &[("seconds", &seconds)])
+        });
         let view = View {
             words,
+            refreshes,
             page: self,
             lead: words.text(match self.at_bank {
                 true => "progress.lead-at-bank",
@@ -128,9 +135,6 @@ impl Progress {
         };
         let title = words.fill(title, &[("bank", &self.bank_name)]);
         let shell = Shell::new(self.locale, &title).branded(&self.brand);
-        page(
-            &shell.refreshing(self.refreshes.then_some(self.refreshing_at.as_str())),
-            &view,
-        )
+        page(&shell.refreshing(self.next_look.as_ref()), &view)
     }
 }

@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{Method, StatusCode};
+use passerelle_runtime::Scope;
 use serde_json::Value;
 
 use crate::gateway::Gateway;
@@ -102,7 +103,7 @@ impl Api {
 
     fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Option<Request> {
         let (client, _) = CLIENTS.first()?;
-        let token = self.issuer.token(client).ok()?;
+        let token = self.issuer.token(client, &Scope::ALL).ok()?;
         let request = Request::builder()
             .method(method)
             .uri(path)

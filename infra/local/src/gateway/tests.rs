@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, get};
-use passerelle_runtime::{Caller, Function};
+use passerelle_domain::ids::ClientId;
+use passerelle_domain::registry::{Asked, Standing, TenantRegistry};
+use passerelle_runtime::{Caller, Function, Routes, Scope};
 use serde_json::{Value, json};
 
 use super::*;
@@ -59,15 +61,35 @@ fn door(routes: Vec<Route>, function: Function) -> Door {
     }
 }
 
+/// A registry in which every client stands.
+#[derive(Debug)]
+struct Everybody;
+
+impl TenantRegistry for Everybody {
+    fn standing<'a>(&'a self, _: &'a ClientId, _: jiff::Timestamp) -> Asked<'a, Standing> {
+        Box::pin(async { Ok(Standing::Registered) })
+    }
+}
+
 /// A function that tells what reached it, and sets what has to travel back.
 fn echo() -> Function {
-    Function::new("hello").http(
-        Router::new()
-            .route("/open/{*rest}", any(|request: Request| async move {
+    let door = passerelle_runtime::Door::new("client_id", Everybody, Clock::system());
+    let who = Router::new().route(
+        "/v1/who",
+        get(|caller: Caller| async move { caller.client.to_string() }),
+    );
+    let open = Router::new()
+        .route(
+            "/open/{*rest}",
+            any(|request: Request| async move {
                 let (parts, body) = request.into_parts();
                 let body = to_bytes(body, usize::MAX).await.unwrap();
-                let cookies: Vec<_> =
-                    parts.headers.get_all("cookie").iter().map(|v| v.to_str().unwrap().to_owned()).collect();
+                let cookies: Vec<_> = parts
+                    .headers
+                    .get_all("cookie")
+                    .iter()
+                    .map(|v| v.to_str().unwrap().to_owned())
+                    .collect();
                 let told = json!({
                     "method": parts.method.as_str(),
                     "uri": parts.uri.to_string(),
@@ -76,14 +98,22 @@ fn echo() -> Function {
                     "body": body.to_vec(),
                 });
                 let mut response = axum::Json(told).into_response();
-                response.headers_mut().append("set-cookie", HeaderValue::from_static("a=1"));
-                response.headers_mut().append("set-cookie", HeaderValue::from_static("b=2"));
                 response
-            }))
-            .route("/v1/who", get(|caller: Caller| async move { caller.client.to_string() }))
-            .route("/bytes", get(|| async { vec![0_u8, 159, 146, 150] }))
-            .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(5)).await })),
-    )
+                    .headers_mut()
+                    .append("set-cookie", HeaderValue::from_static("a=1"));
+                response
+                    .headers_mut()
+                    .append("set-cookie", HeaderValue::from_static("b=2"));
+                response
+            }),
+        )
+        .route("/bytes", get(|| async { vec![0_u8, 159, 146, 150] }))
+        .route(
+            "/slow",
+            get(|| async { tokio::time::sleep(Duration::from_secs(5)).await }),
+        );
+    let routes = Routes::new().scoped(&door, Scope::ScoresRead, who);
+    Function::new("hello").http(routes.anonymous(open))
 }
 
 async fn sent(
@@ -153,7 +183,7 @@ async fn what_no_route_takes_is_not_found() {
 #[tokio::test]
 async fn a_good_token_names_the_client_and_every_other_is_refused() {
     let door = door(vec![route("GET", "/v1/who", Some(&[]))], echo());
-    let token = door.issuer.token("cli_demo").unwrap();
+    let token = door.issuer.token("cli_demo", &Scope::ALL).unwrap();
     let with = |value: String| ask("GET", "/v1/who").header("authorization", value);
 
     let (response, body) = sent(&door, with(format!("Bearer {token}")), Body::empty()).await;
@@ -163,7 +193,7 @@ async fn a_good_token_names_the_client_and_every_other_is_refused() {
     );
 
     let elsewhere = Issuer::open("http://elsewhere", &Storage::Memory, door.clock.clone()).unwrap();
-    let foreign = elsewhere.token("cli_demo").unwrap();
+    let foreign = elsewhere.token("cli_demo", &Scope::ALL).unwrap();
     let cut = token.chars().take(token.len() - 4).collect::<String>();
     for refused in [
         format!("Bearer {foreign}"),
@@ -188,7 +218,7 @@ async fn a_token_without_the_scope_a_route_asks_for_is_forbidden() {
         vec![route("GET", "/v1/who", Some(&["scores:read"]))],
         echo(),
     );
-    let token = door.issuer.token("cli_demo").unwrap();
+    let token = door.issuer.token("cli_demo", &[Scope::EventsRead]).unwrap();
     let request = ask("GET", "/v1/who").header("authorization", format!("Bearer {token}"));
     let (response, body) = sent(&door, request, Body::empty()).await;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);

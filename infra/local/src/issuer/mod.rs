@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
-use passerelle_runtime::{Clock, entropy};
+use passerelle_runtime::{Clock, Scope, entropy};
 use serde_json::{Value, json};
 
 pub(crate) use jwt::KeySet;
@@ -75,13 +75,14 @@ impl Issuer {
         KeySet::from_jwks(&self.key.jwks())
     }
 
-    /// A token for one of the clients.
-    pub(crate) fn token(&self, client: &str) -> Result<String, LocalError> {
+    /// A token for a client, with these scopes.
+    pub(crate) fn token(&self, client: &str, scopes: &[Scope]) -> Result<String, LocalError> {
         let now = self.clock.now().as_second();
         self.key.sign(&json!({
             "iss": &*self.url,
             "sub": client,
             "client_id": client,
+            "scope": written(scopes),
             "aud": AUDIENCE,
             "iat": now,
             "nbf": now,
@@ -108,6 +109,7 @@ async fn configuration(State(issuer): State<Issuer>) -> Json<Value> {
         "token_endpoint": format!("{url}/token"),
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": Scope::ALL.map(Scope::as_str),
         "response_types_supported": [],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
@@ -140,11 +142,15 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: String) -
     let Some(client) = basic(&headers).or_else(posted).and_then(known_client) else {
         return refused(StatusCode::UNAUTHORIZED, "invalid_client");
     };
-    match issuer.token(client) {
+    let Some(scopes) = asked_for(field("scope").as_deref()) else {
+        return refused(StatusCode::BAD_REQUEST, "invalid_scope");
+    };
+    match issuer.token(client, &scopes) {
         Ok(token) => (
             [(CACHE_CONTROL, "no-store")],
             Json(json!({
                 "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_SECONDS,
+                "scope": written(&scopes),
             })),
         )
             .into_response(),
@@ -153,6 +159,26 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: String) -
             refused(StatusCode::INTERNAL_SERVER_ERROR, "server_error")
         }
     }
+}
+
+/// The scopes a client asks for, separated by blanks; all of them when it names none. `None` when one
+/// is no scope.
+fn asked_for(scope: Option<&str>) -> Option<Vec<Scope>> {
+    match scope.map(str::trim).filter(|scope| !scope.is_empty()) {
+        None => Some(Scope::ALL.to_vec()),
+        Some(names) => names
+            .split_whitespace()
+            .map(|name| name.parse().ok())
+            .collect(),
+    }
+}
+
+fn written(scopes: &[Scope]) -> String {
+    scopes
+        .iter()
+        .map(|scope| scope.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// RFC 6749 section 5.2.

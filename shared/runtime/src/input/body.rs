@@ -100,6 +100,11 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
         .map_err(|_| Problem::new(Code::BodyTooLarge))
 }
 
+/// What somebody wrote as JSON, read as strictly as a body.
+pub(crate) fn written<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| unfit(error.path(), error.inner()))
+}
+
 fn unfit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Problem {
     match error.classify() {
         Category::Data => {

@@ -5,5 +5,6 @@ mod body;
 mod explain;
 mod parameters;
 
+pub(crate) use body::written;
 pub use body::{BODY_LIMIT, Form, Json};
 pub use parameters::{Path, Query};

@@ -10,9 +10,10 @@
 //! where they are about to go.
 //!
 //! # Waiting
-//! Without script, a page that waits can only load itself again. It does so after
-//! [`REFRESH_SECONDS`], which leaves a reader the twenty seconds that WCAG 2.2.1 asks for to say no:
-//! the page must offer a link to itself standing still, and another to look at once.
+//! Without script, a page that waits can only load itself again ([`NextLook`]): soon at first, because
+//! most waits are short, and then after [`SELDOM_SECONDS`], which leaves a reader the twenty seconds that
+//! WCAG 2.2.1 asks for. At every look the page must offer a link to itself standing still, and another
+//! to look at once.
 //!
 //! # The insurer's face
 //! [`Brand`] puts the insurer's name, logo, colour and legal pages around a page. All of it is text or
@@ -39,9 +40,38 @@ pub use theme::theme_address;
 
 use crate::problem::{Code, Problem};
 
-/// How long a page that waits stands before it loads itself again, in seconds: at least twenty, so
-/// that it can be stopped first (WCAG 2.2.1).
-pub const REFRESH_SECONDS: u8 = 25;
+/// How long a page that has waited for a while stands before it loads itself again, in seconds: at least
+/// twenty, so that it can be stopped first (WCAG 2.2.1).
+pub const SELDOM_SECONDS: u8 = 25;
+
+/// How long it stands the first times, in seconds.
+const SOON_SECONDS: [u8; 4] = [2, 4, 8, 15];
+
+/// When a page that waits loads itself again, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextLook {
+    after_seconds: u8,
+    at: String,
+}
+
+impl NextLook {
+    /// After the look of this number, counted from 0: `at` is a path of ours without query, which is
+    /// given the number of the next (`look`).
+    #[must_use]
+    pub fn after(look: u8, at: &str) -> Self {
+        let after_seconds = SOON_SECONDS.get(usize::from(look)).copied();
+        Self {
+            after_seconds: after_seconds.unwrap_or(SELDOM_SECONDS),
+            at: format!("{at}?look={}", look.saturating_add(1)),
+        }
+    }
+
+    /// How long the page stands.
+    #[must_use]
+    pub fn after_seconds(&self) -> u8 {
+        self.after_seconds
+    }
+}
 
 const CSS_TYPE: &str = "text/css; charset=utf-8";
 
@@ -132,7 +162,7 @@ pub struct Shell<'a> {
     locale: Locale,
     title: &'a str,
     brand: Option<&'a Brand>,
-    refreshes: Option<&'a str>,
+    refreshes: Option<&'a NextLook>,
 }
 
 impl<'a> Shell<'a> {
@@ -156,11 +186,11 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Leads to a path of ours after [`REFRESH_SECONDS`]: for a page that waits.
+    /// Loads itself again: for a page that waits.
     #[must_use]
-    pub fn refreshing(self, to: Option<&'a str>) -> Self {
+    pub fn refreshing(self, next: Option<&'a NextLook>) -> Self {
         Self {
-            refreshes: to,
+            refreshes: next,
             ..self
         }
     }
@@ -205,7 +235,7 @@ pub fn page(shell: &Shell<'_>, content: &impl Template) -> Response {
     };
     let refresh = shell
         .refreshes
-        .map(|to| format!("{REFRESH_SECONDS}; url={to}"));
+        .map(|next| format!("{}; url={}", next.after_seconds, next.at));
     if let Some(Ok(refresh)) = refresh.as_deref().map(HeaderValue::from_str) {
         response.headers_mut().insert(REFRESH, refresh);
     }
@@ -237,7 +267,11 @@ pub(crate) fn problem(locale: Locale, code: Code, request_id: &CorrelationId) ->
         Code::BankUnavailable => "bank-unavailable",
         Code::Unavailable | Code::Internal | Code::RateLimited | Code::InProgress => "try-again",
         Code::InvalidCallback => "invalid-callback",
-        Code::Unauthenticated | Code::ScopeMissing | Code::PurposeNotGranted => "not-allowed",
+        Code::Unauthenticated
+        | Code::ScopeMissing
+        | Code::TenantUnknown
+        | Code::TenantSuspended
+        | Code::PurposeNotGranted => "not-allowed",
         Code::Conflict | Code::IdempotencyKeyReused => "does-not-fit",
         Code::InvalidRequest
         | Code::InvalidBody

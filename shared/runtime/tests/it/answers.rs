@@ -6,19 +6,19 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use passerelle_domain::locale::Locale;
 use passerelle_runtime::{
-    Caller, Code, Correlation, Function, Json, OwnAddress, Problem, Visitor, pages,
+    Caller, Code, Correlation, Function, Json, OwnAddress, Problem, Routes, Scope, Visitor, pages,
 };
 use serde_json::json;
 
+use crate::door::door;
 use crate::events::Http;
 
 fn function() -> Function {
     let router = Router::new()
         .route("/fine", get(async || Json(json!({"fine": true}))))
-        .route("/who", get(async |caller: Caller| Json(caller.client)))
         .route(
-            "/scoped",
-            get(async |caller: Caller| caller.require_scope("scores:read").map(|()| "yes")),
+            "/behind-no-door",
+            get(async |caller: Caller| Json(caller.client)),
         )
         .route("/panic", get(panics))
         .route(
@@ -42,7 +42,9 @@ fn function() -> Function {
             get(async || ([("set-cookie", "__Host-journey=1; Secure; Path=/")], "ok")),
         )
         .merge(pages::assets());
-    Function::new("example").http(router)
+    let who = Router::new().route("/who", get(async |caller: Caller| Json(caller.client)));
+    let routes = Routes::new().scoped(&door("client_id"), Scope::ScoresRead, who);
+    Function::new("example").http(routes.anonymous(router))
 }
 
 async fn panics() -> Response {
@@ -157,40 +159,9 @@ async fn without_the_clients_claim_nobody_is_known() {
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         answer.problem();
     }
-    let known = Http::new("GET", "/who").claims(json!({"client_id": "cli_demo"}));
+    let known =
+        Http::new("GET", "/who").claims(json!({"client_id": "cli_demo", "scope": "scores:read"}));
     assert_eq!(known.send(&function()).await.json(), "cli_demo");
-}
-
-#[tokio::test]
-async fn the_claim_that_names_the_client_is_a_setting() {
-    let router = Router::new()
-        .route("/who", get(async |caller: Caller| Json(caller.client)))
-        .layer(Caller::claimed_by("tenant"));
-    let function = Function::new("example").http(router);
-    let claims = json!({"client_id": "app", "tenant": "cli_demo"});
-    let answer = Http::new("GET", "/who")
-        .claims(claims)
-        .send(&function)
-        .await;
-    assert_eq!(answer.json(), "cli_demo");
-    let answer = Http::new("GET", "/who").claims(json!({"client_id": "app"}));
-    assert_eq!(answer.send(&function).await.status(), 401);
-}
-
-#[tokio::test]
-async fn a_missing_scope_is_named() {
-    let claims = |scope: &str| json!({"client_id": "cli_demo", "scope": scope});
-    let without = Http::new("GET", "/scoped").claims(claims("consents:write scores:readers"));
-    let without = without.send(&function()).await;
-    assert_eq!(without.status(), 403);
-    assert!(
-        without.problem()["detail"]
-            .as_str()
-            .unwrap()
-            .contains("scores:read")
-    );
-    let with = Http::new("GET", "/scoped").claims(claims("consents:write scores:read"));
-    assert_eq!(with.send(&function()).await.status(), 200);
 }
 
 #[tokio::test]

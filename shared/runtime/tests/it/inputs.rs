@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use passerelle_domain::ids::{ConsentId, CustomerReference};
 use passerelle_domain::locale::Locale;
 use passerelle_domain::purpose::PurposeCode;
-use passerelle_runtime::{BODY_LIMIT, Form, Function, Json, Path, Query};
+use passerelle_runtime::{BODY_LIMIT, Form, Function, Json, Path, Query, Routes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ fn function() -> Function {
             "/strict-form",
             post(async |Form(search): Form<Search>| Json(search)),
         );
-    Function::new("example").http(router)
+    Function::new("example").http(Routes::new().anonymous(router))
 }
 
 async fn refusal(request: Http) -> Value {

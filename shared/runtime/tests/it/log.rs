@@ -7,12 +7,15 @@ use std::sync::Once;
 use axum::Router;
 use axum::routing::get;
 use passerelle_domain::Timestamp;
-use passerelle_runtime::{Caller, Clock, Code, Function, Problem, Work, telemetry};
+use passerelle_runtime::{
+    Caller, Clock, Code, Function, Problem, Routes, Scope, Work, WorkError, telemetry,
+};
 use serde_json::{Value, json};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::door::door;
 use crate::events::{Http, batch};
 
 thread_local! {
@@ -62,20 +65,31 @@ fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
 }
 
 fn function() -> Function {
+    let consents = Router::new().route("/consents/{consent}", get(async |_: Caller| "yes"));
+    let routes = Routes::new().scoped(&door("client_id"), Scope::ConsentsRead, consents);
     let router = Router::new()
-        .route("/consents/{consent}", get(async |_: Caller| "yes"))
         .route(
             "/broken",
             get(async || Problem::internal(&std::io::Error::other("the table is gone"))),
         )
-        .route("/refused", get(async || Problem::new(Code::Conflict)));
+        .route("/refused", get(async || Problem::new(Code::Conflict)))
+        .route(
+            "/bank-down",
+            get(async || Problem::bank_unavailable(&std::io::Error::other("no answer"))),
+        )
+        .route(
+            "/panics",
+            get(async || -> &'static str { panic!("a secret") }),
+        );
     Function::new("example")
-        .http(router)
-        .queue(async |work: Work, _| {
-            if work.client.as_str() == "cli_bad" {
-                return Err(std::io::Error::other("not now").into());
+        .http(routes.anonymous(router))
+        .queue(async |work: Work, _| match work.client.as_str() {
+            "cli_bad" => Err(std::io::Error::other("not now").into()),
+            "cli_of_a_bank_that_is_down" => {
+                let cause = std::io::Error::other("no answer");
+                Err(WorkError::bank_unavailable(cause))
             }
-            Ok(())
+            _ => Ok(()),
         })
 }
 
@@ -84,7 +98,7 @@ fn a_request_is_one_line_with_the_route_and_not_the_path() {
     let lines = logged(async {
         let request = Http::new("GET", "/consents/cns_SECRET?token=SECRET")
             .header("x-request-id", "cor_0123456789abcdefghjkmnpqrs")
-            .claims(json!({"client_id": "cli_demo"}));
+            .claims(json!({"client_id": "cli_demo", "scope": "consents:read"}));
         request.send(&function()).await;
     });
     let [line] = lines.as_slice() else {
@@ -179,4 +193,53 @@ fn what_the_wire_says_below_info_is_never_written() {
     });
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["message"], "a word at info");
+}
+
+/// An alarm rings on the first line that says `failure`: every fault of ours does, and a bank that is
+/// down or a refused caller does not.
+#[test]
+fn a_line_says_failure_for_every_fault_of_ours_and_not_for_a_bank_that_is_down() {
+    let failures = |lines: &[Value]| -> Vec<Value> {
+        let told = |line: &Value| line["message"] != "a panic was caught";
+        let lines = lines.iter().filter(|line| told(line));
+        lines.map(|line| line["failure"].clone()).collect()
+    };
+    for (path, failure) in [
+        ("/broken", json!(true)),
+        ("/panics", json!(true)),
+        ("/bank-down", json!(false)),
+        ("/refused", Value::Null),
+        ("/nowhere", Value::Null),
+    ] {
+        let lines = logged(async {
+            Http::new("GET", path).send(&function()).await;
+        });
+        assert_eq!(failures(&lines), [failure], "{path}: {lines:?}");
+    }
+    let work = |client: &str| {
+        json!({
+            "client": client,
+            "connection": "cnx_00000000000000000000000000",
+            "correlation": "cor_00000000000000000000000000",
+        })
+        .to_string()
+    };
+    for (body, failure, outcome) in [
+        (work("cli_bad"), json!(true), "failed"),
+        ("garbage".to_owned(), json!(true), "unreadable"),
+        (
+            work("cli_of_a_bank_that_is_down"),
+            json!(false),
+            "bank-unavailable",
+        ),
+        (work("cli_demo"), Value::Null, "done"),
+    ] {
+        let lines = logged(async {
+            let event = batch([("a", body.clone())]);
+            let context = lambda_runtime::Context::default();
+            function().answer(event, context).await.unwrap();
+        });
+        assert_eq!(failures(&lines), [failure], "{body}: {lines:?}");
+        assert_eq!(lines[0]["outcome"], outcome, "{body}");
+    }
 }

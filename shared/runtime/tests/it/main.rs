@@ -8,6 +8,8 @@
 )]
 
 mod answers;
+mod commands;
+mod door;
 mod events;
 mod inputs;
 mod log;

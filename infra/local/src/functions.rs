@@ -9,10 +9,8 @@ use crate::template::{self, Template};
 type Build = fn(&Environment, &Clients) -> Result<Function, StartError>;
 
 /// Every function of `functions/`, by folder.
-const FUNCTIONS: [(&str, Build); 8] = [
-    ("institutions", |environment, _| {
-        institutions::function(environment)
-    }),
+const FUNCTIONS: [(&str, Build); 9] = [
+    ("institutions", institutions::function),
     ("consent-start", consent_start::function),
     ("bank-callback", bank_callback::function),
     ("sync", sync::function),
@@ -20,6 +18,7 @@ const FUNCTIONS: [(&str, Build); 8] = [
     ("consent-expiry", consent_expiry::function),
     ("scoring", scoring::function),
     ("connections", connections::function),
+    ("registry", registry::function),
 ];
 
 /// Builds the function of a resource with the environment the template gives it.

@@ -1,0 +1,11 @@
+//! The Lambda binary: wiring only.
+
+use passerelle_aws::Clients;
+use passerelle_runtime::{Environment, Error, run};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let environment = Environment::from_process();
+    let clients = Clients::from_environment(environment.variables())?;
+    run(registry::function(&environment, &clients)?).await
+}
