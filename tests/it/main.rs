@@ -16,6 +16,7 @@ mod bad_input;
 mod binaries;
 mod bootstrap;
 mod browser;
+mod commits;
 mod dependencies;
 mod figures;
 mod fixtures;

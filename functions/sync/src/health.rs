@@ -119,7 +119,11 @@ impl Sync {
                 self.circuits.failed(bank, now).await.map(drop)
             }
             // Our own deadline says nothing about the bank.
-            Err(SyncError::Aws(_) | SyncError::Bank(BankError::OutOfTime)) => Ok(()),
+            Err(
+                SyncError::Aws(_)
+                | SyncError::TokenNotKept(_)
+                | SyncError::Bank(BankError::OutOfTime),
+            ) => Ok(()),
             Ok(_) | Err(SyncError::Bank(_)) => self.circuits.answered(bank, now).await,
         };
         if let Err(error) = noted {

@@ -94,6 +94,9 @@ enum SyncError {
     Bank(#[from] BankError),
     #[error(transparent)]
     Aws(#[from] passerelle_aws::Error),
+    /// The bank gave a new token and the table did not take it: it may be the only one that is good.
+    #[error("a renewed token could not be kept")]
+    TokenNotKept(#[source] passerelle_aws::Error),
 }
 
 impl Sync {
@@ -145,6 +148,14 @@ impl Sync {
     ) -> Result<&'static str, SyncError> {
         let now = self.clock.now();
         let loaded = store.load(claim, now).await?;
+        if loaded
+            .content
+            .read_at
+            .is_some_and(|read| read >= work.decided_at)
+        {
+            store.table().release_unused(claim).await?;
+            return Ok("done-before");
+        }
         self.refuse_without_the_person(claim, &loaded, now)?;
         let fingerprint_key = store
             .vault()
@@ -163,7 +174,7 @@ impl Sync {
             clock: &self.clock,
         };
         let fetched = reading.read(token, &fingerprint_key).await?;
-        let merged = merge::merge(&loaded.content, fetched, self.clock.now());
+        let merged = merge::merge(&loaded.content, fetched, now, self.clock.now());
         self.store_merged(store, claim, &loaded, merged, work).await
     }
 
@@ -196,9 +207,7 @@ impl Sync {
             changed,
         } = merged;
         if content.delta.wants_flush()? {
-            let mut delta = std::mem::take(&mut content.delta);
-            store.flush(claim, loaded, &mut delta).await?;
-            content.delta = delta;
+            store.flush(claim, loaded, &mut content).await?;
         }
         let scorable = matches!(outcome, SyncOutcome::Active { .. });
         let owed = ((changed || loaded.rescore) && scorable).then_some(Owed::Scoring);
@@ -240,6 +249,13 @@ impl Sync {
                 Ok(())
             }
             SyncError::Aws(error) => {
+                table.release(claim).await?;
+                Err(error.into())
+            }
+            // Never benign, whatever kept it from being stored: the next sync shows whether the bank still
+            // takes the former token, or the person is needed.
+            error @ SyncError::TokenNotKept(_) => {
+                tracing::error!(%error, "the former token may be spent");
                 table.release(claim).await?;
                 Err(error.into())
             }

@@ -26,16 +26,20 @@ pub(crate) struct Merged {
     pub(crate) changed: bool,
 }
 
-/// Merges a reading into what is known.
-pub(crate) fn merge(known: &Content, fetched: Fetched, now: Timestamp) -> Merged {
+/// Merges a reading, made under a claim of `read_at`, into what is known.
+pub(crate) fn merge(
+    known: &Content,
+    fetched: Fetched,
+    read_at: Timestamp,
+    now: Timestamp,
+) -> Merged {
     let today = now.to_zoned(TimeZone::UTC).date();
     let outcome = outcome(&fetched);
-    let mut content = Content {
-        synced_on: Some(today),
-        // The person's address is kept only while their request stands behind our calls.
-        attended: known.attended.clone().filter(|psu| now < psu.until),
-        ..known.clone()
-    };
+    let mut content = known.clone();
+    content.synced_on = Some(today);
+    content.read_at = Some(read_at);
+    // The person's address is kept only while their request stands behind our calls.
+    content.attended = content.attended.filter(|psu| now < psu.until);
     if let SyncOutcome::NoEligibleAccount { .. } = outcome {
         return Merged {
             content,

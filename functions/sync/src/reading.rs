@@ -75,7 +75,8 @@ impl Reading<'_> {
         let renewed = renewed.inspect_err(|error| self.log_lost_token(error))?;
         self.store
             .keep_token(self.claim, self.loaded, &renewed.to_bytes())
-            .await?;
+            .await
+            .map_err(SyncError::TokenNotKept)?;
         Ok(renewed)
     }
 

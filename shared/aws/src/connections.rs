@@ -205,10 +205,12 @@ impl Store {
         open_data(client, connection, keys, &data)
     }
 
-    /// Seals and stores a rotated token, before any data call is made with it.
+    /// Seals and stores a rotated token, before any data call is made with it. The holder of a claim may do
+    /// so more than once: each token takes the place of the one before.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when a newer worker committed meanwhile.
+    /// [`Error::Conflict`] when a newer worker holds the connection or it has ended: this token is then
+    /// nowhere but with the caller.
     pub async fn keep_token(
         &self,
         claim: &Claim,
@@ -225,7 +227,7 @@ impl Store {
             .table_name(&self.table.name)
             .set_key(Some(Key::data(client, connection).into_item()))
             .update_expression("SET #token = :token, token_seq = :seq")
-            .condition_expression("seq < :seq AND token_seq < :seq")
+            .condition_expression("seq <= :seq AND token_seq <= :seq")
             .expression_attribute_names("#token", "token")
             .expression_attribute_values(":token", bytes(sealed))
             .expression_attribute_values(":seq", number(claim.seq))
