@@ -44,7 +44,7 @@ impl Read {
 
     fn lease_ends(&self) {
         let clock = self.world.suite.clock();
-        clock.advance(jiff::SignedDuration::from_mins(3));
+        clock.advance(jiff::SignedDuration::from_secs(100));
     }
 
     fn now(&self) -> passerelle_domain::Timestamp {

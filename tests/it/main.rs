@@ -40,5 +40,6 @@ mod secrecy;
 mod self_care;
 mod sensitive;
 mod settings;
+mod slow_bank;
 mod template;
 mod world;

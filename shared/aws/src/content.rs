@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::readings::OpenReading;
 use crate::table::Month;
 use crate::vault::{DataKey, Place};
 
@@ -37,6 +38,9 @@ pub struct Content {
     /// When the last committed reading began: work that was decided before is done.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
+    /// The reading that is under way, if it took longer than one worker.
+    #[serde(default)]
+    pub reading: Option<OpenReading>,
     /// Changes not yet flushed to the monthly pages.
     pub delta: Delta,
     /// The person who made the connection, while their request still stands.

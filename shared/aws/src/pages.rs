@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use passerelle_domain::Date;
 use passerelle_domain::account::Account;
@@ -26,6 +27,9 @@ use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key};
 use crate::vault::{DataKey, Place};
+
+/// Pages written at once: a first reading has hundreds.
+const AT_ONCE: usize = 8;
 
 /// A month of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,15 +106,20 @@ impl Store {
         content: &mut Content,
     ) -> Result<(), Error> {
         let committed = &loaded.content.flushes;
-        for ((account, month), changes) in content.delta.by_month() {
-            let key = Key::month(&claim.connection.client, claim.id(), &account, month);
+        let months = content.delta.by_month().into_iter();
+        let writes = months.map(|((account, month), changes)| async move {
+            let key = Key::month(claim.client(), claim.id(), &account, month);
             let stored = self.table.get(&self.table.name, key.clone()).await?;
             let mut page = match &stored {
                 Some(item) => open_page(claim_owner(claim), &loaded.key, item, committed)?,
                 None => Page::default(),
             };
             page.changes = changes;
-            self.put_page(claim, loaded, key, &page).await?;
+            self.put_page(claim, loaded, key, &page).await
+        });
+        let mut writes = stream::iter(writes).buffer_unordered(AT_ONCE);
+        while let Some(written) = writes.next().await {
+            written?;
         }
         content.delta = Delta::default();
         content.flushes.insert(claim.seq);
