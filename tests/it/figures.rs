@@ -1,7 +1,7 @@
 //! Requests and consumed units of each operation, as the table reports them: counted, never timed.
 
 use passerelle_aws::connections::SyncOutcome;
-use passerelle_aws::content::Delta;
+use passerelle_aws::content::Content;
 use passerelle_aws::{Store, Usage};
 use passerelle_domain::Date;
 use passerelle_domain::ids::{AccountId, ClientId, ConnectionId};
@@ -134,10 +134,10 @@ async fn the_first_pages_of_a_year_of_a_thousand_lines_cost_at_most_sixty_write_
         .unwrap();
     let loaded = store.load(&claim, clock.now()).await.unwrap();
     let account = AccountId::from_entropy([9; 16]);
-    let mut delta = Delta::default();
-    delta.add(&account, year_of_lines(&account), []);
+    let mut content = Content::default();
+    content.delta.add(&account, year_of_lines(&account), []);
     let before = store.meter().usage();
-    store.flush(&claim, &loaded, &mut delta).await.unwrap();
+    store.flush(&claim, &loaded, &mut content).await.unwrap();
     let after = store.meter().usage();
     println!(
         "first pages: {} write units",

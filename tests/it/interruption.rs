@@ -56,7 +56,7 @@ async fn killed_between_any_two_steps_the_journey_goes_on_and_nothing_is_lost() 
 }
 
 /// Counts and sums what is stored, so that a loss or a double shows.
-async fn ledger(api: &Api, connection: &str) -> (usize, i64) {
+pub async fn ledger(api: &Api, connection: &str) -> (usize, i64) {
     let (mut count, mut sum, mut after) = (0, 0, String::new());
     loop {
         let path =

@@ -19,6 +19,7 @@ pub struct Machine {
     process: Child,
     level: &'static str,
     personae: Option<PathBuf>,
+    more: Vec<String>,
 }
 
 impl Machine {
@@ -33,19 +34,25 @@ impl Machine {
 
     /// With another `RUST_LOG` and a folder of people.
     pub async fn start_with(level: &'static str, personae: Option<&Path>) -> Self {
+        Self::start_as(level, personae, Vec::new()).await
+    }
+
+    /// With more arguments of the command.
+    pub async fn start_as(level: &'static str, personae: Option<&Path>, more: Vec<String>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let state = tempfile::tempdir().unwrap();
-        let process = run(port, state.path(), level, personae).await;
+        let process = run(port, state.path(), level, personae, &more).await;
         Self {
             port,
             state,
             process,
             level,
             personae: personae.map(Path::to_owned),
+            more,
         }
     }
 
@@ -62,7 +69,8 @@ impl Machine {
     pub async fn crash(&mut self) {
         self.process.kill().await.unwrap();
         let personae = self.personae.as_deref();
-        self.process = run(self.port, self.state.path(), self.level, personae).await;
+        let (level, more) = (self.level, &self.more);
+        self.process = run(self.port, self.state.path(), level, personae, more).await;
     }
 
     /// Killed for good; its state stays.
@@ -118,12 +126,19 @@ impl Machine {
     }
 }
 
-async fn run(port: u16, state: &Path, level: &str, personae: Option<&Path>) -> Child {
+async fn run(
+    port: u16,
+    state: &Path,
+    level: &str,
+    personae: Option<&Path>,
+    more: &[String],
+) -> Child {
     let people = personae.map(|folder| ["--personae".as_ref(), folder.as_os_str()]);
     let process = Command::new(binaries::program("passerelle"))
         .args(["--port", &port.to_string(), "--state"])
         .arg(state)
         .args(people.into_iter().flatten())
+        .args(more)
         .env("RUST_LOG", level)
         .stdout(std::process::Stdio::null())
         .stderr(log(state))

@@ -316,6 +316,7 @@ impl BankCallback {
             client: attempt.client.clone(),
             connection: attempt.connection.clone(),
             correlation: context.correlation.clone(),
+            decided_at: self.clock.now(),
         };
         let sent = self
             .sync_queue

@@ -114,6 +114,7 @@ impl Refresh {
             client,
             connection,
             correlation,
+            decided_at: self.clock.now(),
         };
         queue.send(&work.client, &work, table.meter()).await
     }

@@ -8,7 +8,7 @@ use passerelle_aws::{Error, Store};
 use passerelle_banks::BankError;
 use passerelle_domain::circuit::Admission;
 
-use crate::{Sync, SyncError};
+use crate::{Outcome, Sync, SyncError};
 
 /// How long a connection waits after an outage that has not opened the circuit.
 const BREATHER: SignedDuration = SignedDuration::from_mins(10);
@@ -112,14 +112,19 @@ impl Sync {
     }
 
     /// An answer, whatever it was, is a bank that is there. What cannot be noted is not worth the sync.
-    pub(crate) async fn note_health<T>(&self, claim: &Claim, result: &Result<T, SyncError>) {
+    pub(crate) async fn note_health(&self, claim: &Claim, result: &Result<Outcome, SyncError>) {
         let (bank, now) = (&claim.connection.institution, self.clock.now());
         let noted = match result {
             Err(SyncError::Bank(error)) if error.is_outage() => {
                 self.circuits.failed(bank, now).await.map(drop)
             }
             // Our own deadline says nothing about the bank.
-            Err(SyncError::Aws(_) | SyncError::Bank(BankError::OutOfTime)) => Ok(()),
+            Err(
+                SyncError::Aws(_)
+                | SyncError::TokenNotKept(_)
+                | SyncError::Bank(BankError::OutOfTime),
+            ) => Ok(()),
+            Ok(outcome) if !outcome.called() => Ok(()),
             Ok(_) | Err(SyncError::Bank(_)) => self.circuits.answered(bank, now).await,
         };
         if let Err(error) = noted {

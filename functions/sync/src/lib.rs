@@ -3,8 +3,10 @@
 //! The message is a hint. What may happen is decided by the claim (consent, budget, lease) and what
 //! did happen by the commit; a duplicate, a replay or a zombie finds a refused condition.
 
+mod fetched;
 mod health;
 mod merge;
+mod progress;
 mod reading;
 
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use passerelle_aws::circuits::Circuits;
 use passerelle_aws::claims::{Claim, ClaimRefusal};
 use passerelle_aws::connections::{Loaded, SyncOutcome};
 use passerelle_aws::due::Owed;
+use passerelle_aws::readings::OpenReading;
 use passerelle_aws::{Clients, Keys, Queue, Store, Table};
 use passerelle_banks::{
     AispCertificates, BankBook, BankError, BankSettings, Banks, Onboarded, OpenToken,
@@ -25,18 +28,19 @@ use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkErr
 
 use crate::health::SLOT;
 use crate::merge::Merged;
-use crate::reading::Reading;
+use crate::reading::{Read, Reading};
 
 struct Sync {
     store: Store,
     banks: Banks,
     scoring_queue: Queue,
+    sync_queue: Queue,
     circuits: Circuits,
     clock: Clock,
 }
 
-/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SCORING_QUEUE_URL`, `BANK_CLIENT_ID` and,
-/// where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
+/// Reads `TABLE_NAME`, `KEYS_TABLE_NAME`, `VAULT_KEY_ID`, `SYNC_QUEUE_URL`, `SCORING_QUEUE_URL`,
+/// `BANK_CLIENT_ID` and, where a sandbox bank is reachable, `SANDBOX_BANK_URL`.
 /// Where an aggregator reads banks for us: `AGGREGATOR`.
 ///
 /// # Errors
@@ -59,12 +63,14 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
     let circuits = Circuits::new(table.clone());
     let store = Store::new(clients, table.clone(), environment.text("VAULT_KEY_ID")?);
     let scoring_queue = Queue::new(clients, environment.text("SCORING_QUEUE_URL")?);
+    let sync_queue = Queue::new(clients, environment.text("SYNC_QUEUE_URL")?);
     let clock = environment.clock();
     let book = BankBook::new(settings, table, move |banks| {
         Arc::new(Sync {
             store: store.clone(),
             banks,
             scoring_queue: scoring_queue.clone(),
+            sync_queue: sync_queue.clone(),
             circuits: circuits.clone(),
             clock: clock.clone(),
         })
@@ -99,6 +105,41 @@ enum SyncError {
     Bank(#[from] BankError),
     #[error(transparent)]
     Aws(#[from] passerelle_aws::Error),
+    /// The bank gave a new token and the table did not take it: it may be the only one that is good.
+    #[error("a renewed token could not be kept")]
+    TokenNotKept(#[source] passerelle_aws::Error),
+}
+
+/// What a sync came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Updated,
+    NothingNew,
+    NoEligibleAccount,
+    /// The rest is owed.
+    ReadInPart,
+    /// The message had been answered by a reading that began after it was decided.
+    DoneBefore,
+    /// What the claim was to go on with is not there any more.
+    BeginsAnew,
+}
+
+impl Outcome {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::NothingNew => "nothing-new",
+            Self::NoEligibleAccount => "no-eligible-account",
+            Self::ReadInPart => "read-in-part",
+            Self::DoneBefore => "done-before",
+            Self::BeginsAnew => "begins-anew",
+        }
+    }
+
+    /// Whether the bank was called.
+    fn called(self) -> bool {
+        !matches!(self, Self::DoneBefore | Self::BeginsAnew)
+    }
 }
 
 impl Sync {
@@ -132,7 +173,7 @@ impl Sync {
             aws_calls = usage.table_requests + usage.kms_requests + usage.queue_requests,
             rru = usage.read_units,
             wru = usage.write_units,
-            outcome = result.as_ref().map_or("failed", |outcome| outcome),
+            outcome = result.as_ref().map_or("failed", |outcome| outcome.code()),
             "sync"
         );
         match result {
@@ -147,9 +188,14 @@ impl Sync {
         claim: &Claim,
         work: &Work,
         context: &CallContext,
-    ) -> Result<&'static str, SyncError> {
+    ) -> Result<Outcome, SyncError> {
         let now = self.clock.now();
         let loaded = store.load(claim, now).await?;
+        let read_at = loaded.content.read_at;
+        if !claim.continues() && read_at.is_some_and(|read| read >= work.decided_at) {
+            store.table().release_unused(claim).await?;
+            return Ok(Outcome::DoneBefore);
+        }
         self.refuse_without_the_person(claim, &loaded, now)?;
         let fingerprint_key = store
             .vault()
@@ -157,6 +203,9 @@ impl Sync {
             .await?
             .fingerprint_key();
         let token = OpenToken::from_bytes(&loaded.token)?;
+        if claim.continues() && !goes_on(&loaded, &token, now) {
+            return self.begin_anew(store, claim, work).await;
+        }
         let reading = Reading {
             store,
             connector: self
@@ -165,11 +214,58 @@ impl Sync {
             claim,
             loaded: &loaded,
             context,
+            key: &fingerprint_key,
             clock: &self.clock,
         };
-        let fetched = reading.read(token, &fingerprint_key).await?;
-        let merged = merge::merge(&loaded.content, fetched, self.clock.now());
-        self.store_merged(store, claim, &loaded, merged, work).await
+        match reading.read(token).await? {
+            Read::Whole(fetched) => {
+                let mut fetched = *fetched;
+                let stored = fetched.stored.take();
+                let merged = merge::merge(&loaded.content, fetched, now, self.clock.now());
+                self.store_merged(store, claim, &loaded, (stored, merged), work)
+                    .await
+            }
+            Read::InPart => self.owe_the_rest(store, claim, work).await,
+        }
+    }
+
+    /// Nothing is there to go on with, and the claim pays for nothing else: the next one does.
+    async fn begin_anew(
+        &self,
+        store: &Store,
+        claim: &Claim,
+        work: &Work,
+    ) -> Result<Outcome, SyncError> {
+        store.table().end_access(claim).await?;
+        store.table().release(claim).await?;
+        self.ask_again(store, work).await;
+        Ok(Outcome::BeginsAnew)
+    }
+
+    /// The rest of a reading is owed by its checkpoint; the message only makes it fast.
+    async fn owe_the_rest(
+        &self,
+        store: &Store,
+        claim: &Claim,
+        work: &Work,
+    ) -> Result<Outcome, SyncError> {
+        store.table().release(claim).await?;
+        self.ask_again(store, work).await;
+        Ok(Outcome::ReadInPart)
+    }
+
+    async fn ask_again(&self, store: &Store, work: &Work) {
+        let rest = Work {
+            decided_at: self.clock.now(),
+            ..work.clone()
+        };
+        let sent = self
+            .sync_queue
+            .send(&work.client, &rest, store.meter())
+            .await;
+        if let Err(error) = sent {
+            tracing::warn!(%error, "the reading goes on with the next sweep");
+        }
     }
 
     /// A bank that answers only while the person is there is not asked without them.
@@ -182,7 +278,8 @@ impl Sync {
         let bank = self.banks.directory().get(&claim.connection.institution);
         let needed = bank.is_some_and(|bank| bank.quirks.person_needed);
         match claim.presence(&loaded.content, now) {
-            PsuPresence::Unattended(_) if needed => Err(BankError::PersonNeeded),
+            Some(PsuPresence::Attended(_)) => Ok(()),
+            _ if needed => Err(BankError::PersonNeeded),
             _ => Ok(()),
         }
     }
@@ -192,31 +289,42 @@ impl Sync {
         store: &Store,
         claim: &Claim,
         loaded: &Loaded,
-        merged: Merged,
+        (stored, merged): (Option<OpenReading>, Merged),
         work: &Work,
-    ) -> Result<&'static str, SyncError> {
+    ) -> Result<Outcome, SyncError> {
         let Merged {
             mut content,
             outcome,
             changed,
         } = merged;
         if content.delta.wants_flush()? {
-            let mut delta = std::mem::take(&mut content.delta);
-            store.flush(claim, loaded, &mut delta).await?;
-            content.delta = delta;
+            store.flush(claim, loaded, &mut content).await?;
         }
         let scorable = matches!(outcome, SyncOutcome::Active { .. });
         let owed = ((changed || loaded.rescore) && scorable).then_some(Owed::Scoring);
-        store
-            .commit(claim, loaded, &content, &outcome, owed, self.clock.now())
-            .await?;
+        let now = self.clock.now();
+        match &stored {
+            None => {
+                store
+                    .commit(claim, loaded, &content, &outcome, owed, now)
+                    .await?;
+            }
+            Some(reading) => {
+                store
+                    .commit_reading(claim, loaded, &content, &outcome, owed, now)
+                    .await?;
+                if let Err(error) = store.take_parts_away(claim, reading).await {
+                    tracing::warn!(%error, "parts of a reading stay until they are forgotten");
+                }
+            }
+        }
         if owed.is_some() {
             self.hint_at_scoring(store, work).await;
         }
         Ok(match (&outcome, changed) {
-            (SyncOutcome::NoEligibleAccount { .. }, _) => "no-eligible-account",
-            (SyncOutcome::Active { .. }, true) => "updated",
-            (SyncOutcome::Active { .. }, false) => "nothing-new",
+            (SyncOutcome::NoEligibleAccount { .. }, _) => Outcome::NoEligibleAccount,
+            (SyncOutcome::Active { .. }, true) => Outcome::Updated,
+            (SyncOutcome::Active { .. }, false) => Outcome::NothingNew,
         })
     }
 
@@ -245,6 +353,13 @@ impl Sync {
                 Ok(())
             }
             SyncError::Aws(error) => {
+                table.release(claim).await?;
+                Err(error.into())
+            }
+            // Never benign, whatever kept it from being stored: the next sync shows whether the bank still
+            // takes the former token, or the person is needed.
+            error @ SyncError::TokenNotKept(_) => {
+                tracing::error!(%error, "the former token may be spent");
                 table.release(claim).await?;
                 Err(error.into())
             }
@@ -302,6 +417,12 @@ impl Sync {
             }
         }
     }
+}
+
+/// Whether there is a reading a claim that spent nothing may go on with.
+fn goes_on(loaded: &Loaded, token: &OpenToken, now: Timestamp) -> bool {
+    let left = loaded.content.reading.as_ref();
+    left.is_some_and(|left| left.goes_on(token.authorised_at(), now))
 }
 
 fn log_refusal(refusal: ClaimRefusal) {

@@ -1,4 +1,4 @@
-//! What a reading changes: sensitive lines coarsened, lines reconciled, accounts and outcome renewed.
+//! What a reading changes: lines reconciled, accounts and outcome renewed.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,10 @@ use passerelle_aws::connections::SyncOutcome;
 use passerelle_aws::content::Content;
 use passerelle_domain::account::{Account, AccountKind};
 use passerelle_domain::connection::{NoAccountReason, Notice, no_account_reason};
-use passerelle_domain::ids::TransactionId;
-use passerelle_domain::private::Private;
-use passerelle_domain::reconciliation::{Reconciled, reconcile};
-use passerelle_domain::transaction::{Counterparty, PendingTransaction, Transaction};
-use passerelle_knowledge::{is_sensitive, storable};
+use passerelle_domain::reconciliation::{Reconciled, reconcile_served};
 
-use crate::reading::{Fetched, OVERLAP_DAYS};
+use crate::fetched::Fetched;
+use crate::reading::OVERLAP_DAYS;
 
 /// What is to be committed.
 #[derive(Debug)]
@@ -26,16 +23,21 @@ pub(crate) struct Merged {
     pub(crate) changed: bool,
 }
 
-/// Merges a reading into what is known.
-pub(crate) fn merge(known: &Content, fetched: Fetched, now: Timestamp) -> Merged {
+/// Merges a reading, made under a claim of `read_at`, into what is known.
+pub(crate) fn merge(
+    known: &Content,
+    fetched: Fetched,
+    read_at: Timestamp,
+    now: Timestamp,
+) -> Merged {
     let today = now.to_zoned(TimeZone::UTC).date();
     let outcome = outcome(&fetched);
-    let mut content = Content {
-        synced_on: Some(today),
-        // The person's address is kept only while their request stands behind our calls.
-        attended: known.attended.clone().filter(|psu| now < psu.until),
-        ..known.clone()
-    };
+    let mut content = known.clone();
+    content.synced_on = Some(today);
+    content.read_at = Some(read_at);
+    content.reading = None;
+    // The person's address is kept only while their request stands behind our calls.
+    content.attended = content.attended.filter(|psu| now < psu.until);
     if let SyncOutcome::NoEligibleAccount { .. } = outcome {
         return Merged {
             content,
@@ -54,7 +56,7 @@ pub(crate) fn merge(known: &Content, fetched: Fetched, now: Timestamp) -> Merged
             .entry(id.clone())
             .or_insert(window.from);
         let seen = known.seen.get(&id).map_or(&[][..], Vec::as_slice);
-        let reconciled = reconcile(&id, seen, window);
+        let reconciled = reconcile_served(seen, window);
         changed |= !reconciled.is_unchanged() || !known.seen.contains_key(&id);
         keep(&mut content, account, reconciled, today);
     }
@@ -74,14 +76,10 @@ fn keep(content: &mut Content, account: Account, reconciled: Reconciled, today: 
             "booked lines without a date are held back"
         );
     }
-    let upserts = reconciled.upserts.into_iter().map(storable);
-    content.delta.add(&id, upserts, reconciled.vanished);
-    let pending = reconciled
-        .pending
-        .into_iter()
-        .map(pending_without_sensitive_text)
-        .collect();
-    content.pending.insert(id.clone(), pending);
+    content
+        .delta
+        .add(&id, reconciled.upserts, reconciled.vanished);
+    content.pending.insert(id.clone(), reconciled.pending);
     let memory_start = today
         .checked_sub(jiff::Span::new().days(OVERLAP_DAYS + 1))
         .unwrap_or(Date::MIN);
@@ -92,33 +90,6 @@ fn keep(content: &mut Content, account: Account, reconciled: Reconciled, today: 
         .collect();
     content.seen.insert(id, seen);
     content.accounts.push(account);
-}
-
-fn pending_without_sensitive_text(line: PendingTransaction) -> PendingTransaction {
-    let as_row = Transaction {
-        id: TransactionId::from_entropy([0; 16]),
-        entry_reference: None,
-        booking_date: line.date.unwrap_or(Date::MIN),
-        value_date: None,
-        transaction_date: None,
-        amount: line.amount,
-        label: line.label.clone(),
-        counterparty: Counterparty::default(),
-        creditor_id: None,
-        mandate_id: None,
-        end_to_end_id: None,
-        bank_transaction_code: None,
-        balance_after: None,
-        sensitive: false,
-    };
-    if is_sensitive(&as_row) {
-        PendingTransaction {
-            label: Private::default(),
-            ..line
-        }
-    } else {
-        line
-    }
 }
 
 fn outcome(fetched: &Fetched) -> SyncOutcome {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -40,6 +41,9 @@ pub struct Command {
     /// Folder of persona files to bring into the sandbox bank.
     #[arg(long, value_name = "DIR")]
     personae: Option<PathBuf>,
+    /// How long a read takes at the sandbox bank's `bank-slow`, in milliseconds; ten seconds when not given.
+    #[arg(long, value_name = "N")]
+    slow_bank_call_ms: Option<u64>,
     /// Template to run; template.yaml of this project when not given.
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
@@ -83,6 +87,7 @@ impl Command {
             clock: self.clock,
             seed: self.seed,
             personae: self.personae,
+            slow_bank_call: self.slow_bank_call_ms.map(Duration::from_millis),
             template: self.template,
         }
     }

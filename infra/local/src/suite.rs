@@ -45,6 +45,8 @@ pub struct Options {
     pub seed: u64,
     /// A folder of persona files for the sandbox bank.
     pub personae: Option<PathBuf>,
+    /// How long a read takes at `bank-slow`; ten seconds when absent.
+    pub slow_bank_call: Option<Duration>,
     /// The template to run; the one of this project when absent.
     pub template: Option<PathBuf>,
 }
@@ -59,6 +61,7 @@ impl Options {
             clock: None,
             seed: 1,
             personae: None,
+            slow_bank_call: None,
             template: None,
         }
     }
@@ -355,8 +358,11 @@ async fn open_bank(base: &str, options: &Options, clock: Clock) -> Result<Arc<Ba
     };
     let opened = tokio::task::spawn_blocking(move || Bank::new(settings)).await;
     let bank = opened.map_err(|_| problem("it panicked".to_owned()))?;
-    bank.map(Arc::new)
-        .map_err(|error| problem(error.to_string()))
+    let bank = bank.map_err(|error| problem(error.to_string()))?;
+    Ok(Arc::new(match options.slow_bank_call {
+        Some(call) => bank.with_slow_calls(call),
+        None => bank,
+    }))
 }
 
 fn lambdas(

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +18,9 @@ use crate::error::SandboxError;
 use crate::ledger::LedgerAccount;
 use crate::people::{Member, Person, Population};
 use crate::state::State;
+
+/// How long a read takes at `bank-slow`, unless it is said otherwise.
+const SLOW_CALL: Duration = Duration::from_secs(10);
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -58,6 +62,8 @@ pub struct Bank {
     population: Population,
     state_file: Option<PathBuf>,
     state: Mutex<State>,
+    /// How long a slow bank takes for a read.
+    slow_call: Duration,
 }
 
 impl std::fmt::Debug for Bank {
@@ -96,6 +102,7 @@ impl Bank {
             population,
             state_file: settings.state,
             state: Mutex::new(state),
+            slow_call: SLOW_CALL,
         };
         // Written at once: the day the ledgers are dated from must not move with a restart.
         bank.change(|_| ())?;
@@ -134,6 +141,17 @@ impl Bank {
         consents
             .map(|(_, status)| code(status).to_owned())
             .collect()
+    }
+
+    /// Sets how long a read takes at `bank-slow`, for who has not ten seconds.
+    #[must_use]
+    pub fn with_slow_calls(self, slow_call: Duration) -> Self {
+        Self { slow_call, ..self }
+    }
+
+    /// How long a read takes at `bank-slow`.
+    pub(crate) fn slow_call(&self) -> Duration {
+        self.slow_call
     }
 
     /// Lets whoever reaches the bank move its clock ahead (`POST /clock`): for a bank that runs alone.

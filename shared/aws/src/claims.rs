@@ -24,7 +24,7 @@ use crate::due::Owed;
 use crate::error::Error;
 use crate::table::{AsSliceOf, Key, Table};
 
-/// How long a worker holds a connection: longer than a function may run.
+/// How long a worker holds a connection without saying that it still works.
 const LEASE: SignedDuration = SignedDuration::from_secs(90);
 
 /// The right to work on a connection until the lease ends.
@@ -66,6 +66,8 @@ pub enum ClaimRefusal {
 enum Spending {
     /// An unattended access.
     Access,
+    /// Nothing more: a reading goes on under the access that was spent on it.
+    Continuation,
     /// Nothing: the person is there.
     PersonThere,
     /// Nothing: no bank is called.
@@ -73,15 +75,39 @@ enum Spending {
 }
 
 impl Claim {
-    /// Whether the person stands behind the calls of this claim.
+    /// Whether the person stands behind the calls of this claim; `None` when nobody does any more, and no
+    /// access was spent: no call may be made.
     #[must_use]
-    pub fn presence(&self, content: &Content, now: Timestamp) -> PsuPresence {
+    pub fn presence(&self, content: &Content, now: Timestamp) -> Option<PsuPresence> {
         match &content.attended {
             Some(psu) if now < psu.until && now < self.attended_until => {
-                PsuPresence::Attended(psu.clone())
+                Some(PsuPresence::Attended(psu.clone()))
             }
-            _ => PsuPresence::Unattended(self.spent),
+            _ => self.paid().then_some(PsuPresence::Unattended(self.spent)),
         }
+    }
+
+    /// Whether an unattended access stands behind this claim.
+    pub(crate) fn paid(&self) -> bool {
+        matches!(self.spending, Spending::Access | Spending::Continuation)
+    }
+
+    /// When it was taken.
+    #[must_use]
+    pub fn claimed_at(&self) -> Timestamp {
+        self.spent.at
+    }
+
+    /// Whether the claim goes on with an access spent before: only an unfinished reading may be made
+    /// with it.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.spending == Spending::Continuation
+    }
+
+    pub(crate) fn lease_from(now: Timestamp) -> Result<Timestamp, Error> {
+        now.checked_add(LEASE)
+            .map_err(|_| Error::Unreadable("clock"))
     }
 
     /// Whether the person may stand behind the calls of this claim.
@@ -102,8 +128,8 @@ impl Claim {
 impl Table {
     /// Claims a connection for a sync.
     ///
-    /// An unattended access is spent in the same write. Where the budget is spent but the person is
-    /// there, the claim is taken without one.
+    /// An unattended access is spent in the same write. None is where a reading goes on under an access
+    /// spent before, nor where the budget is spent but the person is there.
     ///
     /// # Errors
     /// When the table does not answer; a refusal is a value.
@@ -120,17 +146,21 @@ impl Table {
             Ok(claim) => return Ok(Ok(claim)),
             Err(old) => old,
         };
-        match refusal(old.as_ref(), now)? {
-            ClaimRefusal::BudgetSpent { .. } if attended(old.as_ref(), now) => {
-                let second = self
-                    .try_claim(client, connection, now, Spending::PersonThere)
-                    .await?;
-                match second {
-                    Ok(claim) => Ok(Ok(claim)),
-                    Err(old) => Ok(Err(refusal(old.as_ref(), now)?)),
-                }
+        let without_access = match refusal(old.as_ref(), now)? {
+            ClaimRefusal::BudgetSpent { .. } if goes_on(old.as_ref(), now) => {
+                Spending::Continuation
             }
-            refused => Ok(Err(refused)),
+            ClaimRefusal::BudgetSpent { .. } if attended(old.as_ref(), now) => {
+                Spending::PersonThere
+            }
+            refused => return Ok(Err(refused)),
+        };
+        let second = self
+            .try_claim(client, connection, now, without_access)
+            .await?;
+        match second {
+            Ok(claim) => Ok(Ok(claim)),
+            Err(old) => Ok(Err(refusal(old.as_ref(), now)?)),
         }
     }
 
@@ -160,9 +190,7 @@ impl Table {
         now: Timestamp,
         spending: Spending,
     ) -> Result<Result<Claim, Option<Item>>, Error> {
-        let lease = now
-            .checked_add(LEASE)
-            .map_err(|_| Error::Unreadable("clock"))?;
+        let lease = Claim::lease_from(now)?;
         let update = self
             .client
             .update_item()
@@ -226,7 +254,9 @@ impl Table {
                             access_2 = access_1, access_1 = :zero";
                 self.update_gate_of(claim, back, zero).await
             }
-            Spending::PersonThere | Spending::NoCall => self.release(claim).await,
+            Spending::Continuation | Spending::PersonThere | Spending::NoCall => {
+                self.release(claim).await
+            }
         }
     }
 
@@ -285,7 +315,7 @@ impl Table {
     }
 
     /// Changes the gate while the claim is the latest one.
-    async fn update_gate_of(
+    pub(crate) async fn update_gate_of(
         &self,
         claim: &Claim,
         expression: &str,
@@ -320,6 +350,10 @@ impl Table {
     }
 }
 
+/// An unfinished reading may go on under the access spent last.
+const GOES_ON: &str =
+    "attribute_exists(may_continue) AND may_continue > :zero AND continue_until > :now";
+
 /// What the claim writes and under which condition.
 fn spend(
     update: UpdateItemFluentBuilder,
@@ -342,10 +376,22 @@ fn spend(
                 .condition_expression(format!("{open} AND attended_until > :now"))
                 .expression_attribute_values(":open", text("open"));
         }
-        Spending::Access => update.update_expression(format!(
-            "{take}, access_1 = access_2, access_2 = access_3, access_3 = access_4, \
-             access_4 = :now"
-        )),
+        // The access is dated anew: its calls go on now.
+        Spending::Continuation => {
+            return update
+                .update_expression(format!(
+                    "{take}, access_4 = :now, may_continue = may_continue - :one"
+                ))
+                .condition_expression(format!("{open} AND {GOES_ON}"))
+                .expression_attribute_values(":open", text("open"))
+                .expression_attribute_values(":zero", number(0));
+        }
+        Spending::Access => update
+            .update_expression(format!(
+                "{take}, access_1 = access_2, access_2 = access_3, access_3 = access_4, \
+                 access_4 = :now REMOVE may_continue, continue_until"
+            ))
+            .expression_attribute_values(":zero", number(0)),
     };
     let mut rules = vec!["attribute_not_exists(call_rule)".to_owned()];
     let mut update = update.expression_attribute_values(":open", text("open"));
@@ -361,7 +407,7 @@ fn spend(
     }
     update
         .condition_expression(format!(
-            "{open} AND access_1 <= :window AND ({})",
+            "{open} AND NOT ({GOES_ON}) AND access_1 <= :window AND ({})",
             rules.join(" OR ")
         ))
         .expression_attribute_values(":window", moment(window_start(now)))
@@ -382,6 +428,13 @@ fn refusal(old: Option<&Item>, now: Timestamp) -> Result<ClaimRefusal, Error> {
     }
     Ok(ClaimRefusal::BudgetSpent {
         next_possible: read_budget(gate).next_possible(now),
+    })
+}
+
+fn goes_on(old: Option<&Item>, now: Timestamp) -> bool {
+    old.is_some_and(|gate| {
+        get_number(gate, "may_continue").is_ok_and(|left| left > 0)
+            && get_moment(gate, "continue_until").is_ok_and(|until| until > now)
     })
 }
 

@@ -4,7 +4,9 @@
 //! *Commit*: one conditional update of the data item, refused unless its `seq` is older. Duplicates,
 //! zombies and replays become refused conditions.
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{
+    KeysAndAttributes, ReturnConsumedCapacity, TransactWriteItem, Update,
+};
 use jiff::Timestamp;
 use passerelle_domain::call_budget::{CallBudget, CallRule};
 use passerelle_domain::connection::{
@@ -52,7 +54,8 @@ pub struct Loaded {
     /// The `seq` the content was committed under; older than the claim's by one unless a worker
     /// stopped half-way.
     pub seq: u64,
-    /// Whether what is learned must be computed anew even when the bank brings nothing new.
+    /// Whether what is learned must be computed anew even when the bank brings nothing new: it was said
+    /// so, or a score is still owed.
     pub rescore: bool,
     pub(crate) key: DataKey,
     pub(crate) token_key: DataKey,
@@ -205,10 +208,12 @@ impl Store {
         open_data(client, connection, keys, &data)
     }
 
-    /// Seals and stores a rotated token, before any data call is made with it.
+    /// Seals and stores a rotated token, before any data call is made with it. The holder of a claim may do
+    /// so more than once: each token takes the place of the one before.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when a newer worker committed meanwhile.
+    /// [`Error::Conflict`] when a newer worker holds the connection or it has ended: this token is then
+    /// nowhere but with the caller.
     pub async fn keep_token(
         &self,
         claim: &Claim,
@@ -225,7 +230,7 @@ impl Store {
             .table_name(&self.table.name)
             .set_key(Some(Key::data(client, connection).into_item()))
             .update_expression("SET #token = :token, token_seq = :seq")
-            .condition_expression("seq < :seq AND token_seq < :seq")
+            .condition_expression("seq <= :seq AND token_seq <= :seq")
             .expression_attribute_names("#token", "token")
             .expression_attribute_values(":token", bytes(sealed))
             .expression_attribute_values(":seq", number(claim.seq))
@@ -252,16 +257,68 @@ impl Store {
         owed: Option<Owed>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let (client, connection) = (claim.client(), claim.id());
-        let sealed = sealed_content(&loaded.key, client, connection, claim.seq, content)?;
-        let set = "SET seq = :seq, content = :content, outcome = :outcome, synced_at = :now";
-        let update = self
+        let data = self.committed(claim, loaded, content, outcome, owed, now)?;
+        self.write_data(data).await
+    }
+
+    /// The same of a reading that was stored on its way: the gate is told in the same write that it is
+    /// whole.
+    ///
+    /// # Errors
+    /// Those of [`Store::commit`].
+    pub async fn commit_reading(
+        &self,
+        claim: &Claim,
+        loaded: &Loaded,
+        content: &Content,
+        outcome: &SyncOutcome,
+        owed: Option<Owed>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let data = self.committed(claim, loaded, content, outcome, owed, now)?;
+        let gate = self.table.unmarked_gate(claim)?;
+        let writes = [data, gate].map(|it| TransactWriteItem::builder().update(it).build());
+        self.table.transact(writes.into()).await
+    }
+
+    /// A change of the data item alone.
+    pub(crate) async fn write_data(&self, update: Update) -> Result<(), Error> {
+        let answer = self
             .table
             .client
             .update_item()
+            .table_name(update.table_name)
+            .set_key(Some(update.key))
+            .update_expression(update.update_expression)
+            .set_condition_expression(update.condition_expression)
+            .set_expression_attribute_values(update.expression_attribute_values)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        self.table
+            .meter
+            .table_write(answer.consumed_capacity.as_slice_of());
+        Ok(())
+    }
+
+    fn committed(
+        &self,
+        claim: &Claim,
+        loaded: &Loaded,
+        content: &Content,
+        outcome: &SyncOutcome,
+        owed: Option<Owed>,
+        now: Timestamp,
+    ) -> Result<Update, Error> {
+        let (client, connection) = (claim.client(), claim.id());
+        let sealed = sealed_content(&loaded.key, client, connection, claim.seq, content)?;
+        let set = "SET seq = :seq, content = :content, outcome = :outcome, synced_at = :now";
+        let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(Key::data(client, connection).into_item()))
-            .condition_expression("seq < :seq AND attribute_not_exists(fenced)")
+            // Its own checkpoints have the same number.
+            .condition_expression("seq <= :seq AND attribute_not_exists(fenced)")
             .expression_attribute_values(":seq", number(claim.seq))
             .expression_attribute_values(":content", bytes(sealed))
             .expression_attribute_values(":outcome", json(outcome)?)
@@ -275,15 +332,7 @@ impl Store {
                 .expression_attribute_values(":due", text(first_look(now))),
             None => update.update_expression(format!("{set} REMOVE due_shard, due_at")),
         };
-        let answer = update
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk)?;
-        self.table
-            .meter
-            .table_write(answer.consumed_capacity.as_slice_of());
-        Ok(())
+        update.build().map_err(|_| Error::Unreadable("data"))
     }
 }
 
@@ -314,10 +363,14 @@ fn open_data(
         token,
         content,
         seq,
-        rescore: data.contains_key("rescore"),
+        rescore: data.contains_key("rescore") || owes_scoring(data),
         key: keys.data,
         token_key: keys.token,
     })
+}
+
+fn owes_scoring(data: &Item) -> bool {
+    get_text(data, "due_shard").is_ok_and(|shard| Owed::Scoring.is_named_by(shard))
 }
 
 pub(crate) fn open_content(

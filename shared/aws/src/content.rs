@@ -1,17 +1,18 @@
 //! What the data item of a connection holds: sealed, compressed, whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use passerelle_domain::Date;
 use passerelle_domain::account::Account;
 use passerelle_domain::call_budget::AttendedPsu;
 use passerelle_domain::ids::{AccountId, ClientId, ConnectionId, TransactionId};
 use passerelle_domain::reconciliation::SeenLine;
 use passerelle_domain::transaction::{PendingTransaction, Transaction};
+use passerelle_domain::{Date, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::readings::OpenReading;
 use crate::table::Month;
 use crate::vault::{DataKey, Place};
 
@@ -34,10 +35,20 @@ pub struct Content {
     pub history_from: BTreeMap<AccountId, Date>,
     /// The day of the last committed sync, by the bank's calendar.
     pub synced_on: Option<Date>,
+    /// When the last committed reading began: work that was decided before is done.
+    #[serde(default)]
+    pub read_at: Option<Timestamp>,
+    /// The reading that is under way, if it took longer than one worker.
+    #[serde(default)]
+    pub reading: Option<OpenReading>,
     /// Changes not yet flushed to the monthly pages.
     pub delta: Delta,
     /// The person who made the connection, while their request still stands.
     pub attended: Option<AttendedPsu>,
+    /// The `seq` of every flush that was committed: the last changes of a page count only when theirs is
+    /// among them.
+    #[serde(default)]
+    pub(crate) flushes: BTreeSet<u64>,
 }
 
 /// Changes not yet in the pages.

@@ -44,6 +44,12 @@ impl Owed {
         }
     }
 
+    /// Whether a mark names this step.
+    pub(crate) fn is_named_by(self, shard: &str) -> bool {
+        let kind = shard.split_once('#').map(|(kind, _)| kind);
+        kind == Some(self.code())
+    }
+
     pub(crate) fn shard_text(self, connection: &ConnectionId) -> String {
         self.shard_of(connection.as_str())
     }

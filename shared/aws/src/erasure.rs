@@ -15,7 +15,7 @@ use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
 use passerelle_domain::receipt::Actor;
 use passerelle_domain::trace::Trace;
 
-use crate::attributes::{Item, get_number, get_parsed, moment, number, text};
+use crate::attributes::{Item, bytes, get_bytes, get_number, get_parsed, moment, number, text};
 use crate::consents::consent_update;
 use crate::error::Error;
 use crate::farewells::owed_farewell;
@@ -151,14 +151,18 @@ impl Table {
     ) -> Result<TransactWriteItem, Error> {
         let key = Key::data(owner.0, owner.1).into_item();
         let seen = number(get_number(data, "token_seq").unwrap_or_default());
-        // A token that was rotated since is the one the bank is told with: read again.
-        let same = "attribute_not_exists(token_seq) OR token_seq = :seen";
+        let held = bytes(get_bytes(data, "token").unwrap_or_default());
+        // A token that was rotated since is the one the bank is told with: read again. One worker may
+        // rotate it twice under one number.
+        let same = "attribute_not_exists(token_seq) OR (token_seq = :seen AND #token = :held)";
         if !keeps {
             let delete = Delete::builder()
                 .table_name(&self.name)
                 .set_key(Some(key))
                 .condition_expression(same)
+                .expression_attribute_names("#token", "token")
                 .expression_attribute_values(":seen", seen)
+                .expression_attribute_values(":held", held)
                 .build();
             return Ok(TransactWriteItem::builder().set_delete(delete.ok()).build());
         }
@@ -169,6 +173,7 @@ impl Table {
             .condition_expression(same)
             .expression_attribute_names("#token", "token")
             .expression_attribute_values(":seen", seen)
+            .expression_attribute_values(":held", held)
             .expression_attribute_values(":yes", number(1))
             .build();
         Ok(TransactWriteItem::builder().set_update(update.ok()).build())

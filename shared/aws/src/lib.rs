@@ -25,6 +25,7 @@ mod narrowing;
 pub mod pages;
 pub mod progress;
 pub mod queues;
+pub mod readings;
 pub mod receipts;
 pub mod renewals;
 pub mod scores;

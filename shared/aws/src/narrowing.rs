@@ -84,7 +84,8 @@ impl Store {
             Err(_) => return Ok(true),
         };
         for key in self.table.keys_of_partition(owner).await? {
-            if key.sk.starts_with("M#") || key == Key::choices(client, connection) {
+            let holds_lines = key.sk.starts_with("M#") || key.sk.starts_with(Key::PART);
+            if holds_lines || key == Key::choices(client, connection) {
                 self.table.delete(&self.table.name, key).await?;
             }
         }

@@ -1,13 +1,15 @@
 //! Sealed monthly pages per account, and the delta buffer that keeps a sync from writing them.
 //!
 //! A page holds a month's booked lines: canonical rows, zstd, AES-256-GCM. New lines gather in the
-//! data item and are flushed to their pages when they outgrow it. A flush writes the pages first and
-//! trims the buffer with the commit: a crash in between leaves the same rows in both places, and
-//! rows are known by their id.
+//! data item and are flushed to their pages when they outgrow it. A flush writes the pages first; the
+//! commit trims the buffer and says in the same write that the flush counts. A page keeps its last
+//! changes apart from what was confirmed before them, so that those of a flush that was never committed
+//! are not seen by anybody and are replaced by the next one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use passerelle_domain::Date;
 use passerelle_domain::account::Account;
@@ -20,11 +22,14 @@ use crate::attributes::{Item, bytes, get_bytes, get_number, get_text, number, te
 use crate::choices::SealedChoices;
 use crate::claims::Claim;
 use crate::connections::{Loaded, OpenContent, open_content, read_connection};
-use crate::content::{AccountDelta, Delta, pack, unpack};
+use crate::content::{AccountDelta, Content, Delta, pack, unpack};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key};
 use crate::vault::{DataKey, Place};
+
+/// Pages written at once: a first reading has hundreds.
+const AT_ONCE: usize = 8;
 
 /// A month of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,9 +38,21 @@ struct Page {
     rows: BTreeMap<TransactionId, Transaction>,
     /// Lines the bank served once and no longer does: kept as lineage, never counted.
     tombstones: BTreeMap<TransactionId, Transaction>,
+    /// What the flush under the page's `seq` changed. It counts once that flush is committed.
+    #[serde(default)]
+    changes: AccountDelta,
 }
 
 impl Page {
+    /// The page with its last changes made, when they were committed, and forgotten otherwise.
+    fn settled(mut self, committed: bool) -> Self {
+        let changes = std::mem::take(&mut self.changes);
+        if committed {
+            self.apply(&changes);
+        }
+        self
+    }
+
     fn apply(&mut self, changes: &AccountDelta) {
         for (id, row) in &changes.upserts {
             self.tombstones.remove(id);
@@ -76,8 +93,9 @@ pub struct AccountHistory {
 }
 
 impl Store {
-    /// Writes the buffered changes into their pages and empties the buffer of `loaded`'s successor.
-    /// The commit that follows makes it final.
+    /// Writes the buffered changes of `content`, the successor of `loaded`'s, into their pages and empties
+    /// its buffer. Nobody sees them before `content` is committed. Once per claim: a second flush would
+    /// take the first one for abandoned.
     ///
     /// # Errors
     /// [`Error::Conflict`] when a newer worker wrote a page first.
@@ -85,19 +103,26 @@ impl Store {
         &self,
         claim: &Claim,
         loaded: &Loaded,
-        delta: &mut Delta,
+        content: &mut Content,
     ) -> Result<(), Error> {
-        for ((account, month), changes) in delta.by_month() {
-            let key = Key::month(&claim.connection.client, claim.id(), &account, month);
+        let committed = &loaded.content.flushes;
+        let months = content.delta.by_month().into_iter();
+        let writes = months.map(|((account, month), changes)| async move {
+            let key = Key::month(claim.client(), claim.id(), &account, month);
             let stored = self.table.get(&self.table.name, key.clone()).await?;
             let mut page = match &stored {
-                Some(item) => open_page(claim_owner(claim), &loaded.key, item)?,
+                Some(item) => open_page(claim_owner(claim), &loaded.key, item, committed)?,
                 None => Page::default(),
             };
-            page.apply(&changes);
-            self.put_page(claim, loaded, key, &page).await?;
+            page.changes = changes;
+            self.put_page(claim, loaded, key, &page).await
+        });
+        let mut writes = stream::iter(writes).buffer_unordered(AT_ONCE);
+        while let Some(written) = writes.next().await {
+            written?;
         }
-        *delta = Delta::default();
+        content.delta = Delta::default();
+        content.flushes.insert(claim.seq);
         Ok(())
     }
 
@@ -158,7 +183,7 @@ impl Store {
         let key = self.vault.connection_key(client, connection, now).await?;
         let standing = read_connection(client, connection, gate, Some(data))?;
         let OpenContent { content, seq } = open_content(client, connection, &key, data)?;
-        let mut rows = self.open_pages((client, connection), &key, &items)?;
+        let mut rows = self.open_pages((client, connection), &key, &items, &content.flushes)?;
         for (account, changes) in &content.delta.0 {
             rows.entry(account.clone()).or_default().apply(changes);
         }
@@ -190,6 +215,7 @@ impl Store {
         owner: (&ClientId, &ConnectionId),
         key: &DataKey,
         items: &[Item],
+        committed: &BTreeSet<u64>,
     ) -> Result<BTreeMap<AccountId, Page>, Error> {
         let mut accounts: BTreeMap<AccountId, Page> = BTreeMap::new();
         for item in items {
@@ -198,7 +224,7 @@ impl Store {
             };
             let account = month.split('#').next().unwrap_or_default();
             let account = account.parse().map_err(|_| Error::Unreadable("page key"))?;
-            let page = open_page(owner, key, item)?;
+            let page = open_page(owner, key, item, committed)?;
             let gathered = accounts.entry(account).or_default();
             gathered.rows.extend(page.rows);
             gathered.tombstones.extend(page.tombstones);
@@ -244,14 +270,22 @@ fn claim_owner(claim: &Claim) -> (&ClientId, &ConnectionId) {
     (&claim.connection.client, &claim.connection.id)
 }
 
-fn open_page(owner: (&ClientId, &ConnectionId), key: &DataKey, item: &Item) -> Result<Page, Error> {
+/// A page as the committed flushes leave it.
+fn open_page(
+    owner: (&ClientId, &ConnectionId),
+    key: &DataKey,
+    item: &Item,
+    committed: &BTreeSet<u64>,
+) -> Result<Page, Error> {
+    let seq = get_number(item, "seq")?;
     let place = Place {
         client: owner.0,
         owner: owner.1.as_str(),
         kind: get_text(item, "sk")?,
-        seq: get_number(item, "seq")?,
+        seq,
     };
-    unpack(&key.open(&place, get_bytes(item, "page")?)?)
+    let page: Page = unpack(&key.open(&place, get_bytes(item, "page")?)?)?;
+    Ok(page.settled(committed.contains(&seq)))
 }
 
 fn in_order(page: Page) -> Vec<Transaction> {

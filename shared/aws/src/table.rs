@@ -16,9 +16,10 @@
 //! | idempotency | `T#…#I#{key}` | `I` | request digest, what was made; `ttl`, checked on read |
 //! | handover | `H#{sha256(code)}` | `H` | client, consent, attempt, `expires_at`, `used_at` once used; `ttl` |
 //! | attempt | `S#{sha256(state)}` | `S` | the authorisation with what was agreed to as JSON, its status; sealed secrets, way to the bank, what was brought back; `claimed_until`; `ttl`. While a token is kept: the sealed token, `due_shard`, `due_at` and no `ttl` |
-//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, `listed_at` once accounts were listed, last four unattended accesses, `wheel_slot`, `farewells` still owed to the bank |
+//! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, `listed_at` once accounts were listed, last four unattended accesses, `continue_until` and `may_continue` while a reading may go on under the last of them, `wheel_slot`, `farewells` still owed to the bank |
 //! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
+//! | part | `T#…#C#{connection}` | `R#{number}` | sealed lines of a reading that is not whole yet, `seq`; `ttl` |
 //! | farewell | `T#…#C#{connection}` | `F#{token seq}` or `F#{authorisation}` | a token the bank is still to be told with: sealed, bank, `tries`, `last`; `due_shard`, `due_at` |
 //! | choices | `T#…#C#{connection}` | `CHOICES` | sealed corrections and opt-ins, `version` |
 //! | customer | `T#…#U#{customer}` | `C#{connection}` | which connections are a person's |
@@ -242,6 +243,16 @@ impl Key {
         Self::new(
             Self::connection_partition(client, connection),
             format!("M#{account}#{month}"),
+        )
+    }
+
+    /// The parts of an unfinished reading; complete with their number.
+    pub(crate) const PART: &str = "R#";
+
+    pub(crate) fn part(client: &ClientId, connection: &ConnectionId, number: u32) -> Self {
+        Self::new(
+            Self::connection_partition(client, connection),
+            format!("{}{number:06}", Self::PART),
         )
     }
 

@@ -8,14 +8,14 @@ use jiff::civil::Date;
 use passerelle_domain::account::FetchedAccount;
 use passerelle_domain::call_budget::{AttendedPsu, PsuPresence};
 use passerelle_domain::call_context::CallContext;
-use passerelle_domain::ids::ResourceId;
-use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::transaction::FetchedTransaction;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::BankError;
+use crate::history::{HistoryPart, HistoryRequest, Rest};
 use crate::secrets::{AttemptSecrets, OpenToken};
 
 /// What is needed to send a person to their bank.
@@ -215,22 +215,58 @@ pub trait Connector: Send + Sync + Debug {
     /// [`BankError`]; an empty list is a success the caller must name.
     async fn accounts(&self, access: &Access<'_>) -> Result<Vec<FetchedAccount>, BankError>;
 
-    /// The movements of one account since a day, all pages joined; without a day, as far back as
-    /// the bank gives. A page that is missing is an error, never a shorter history.
+    /// The next part of an account's movements: one page of the bank's, with where it goes on. A history
+    /// is whole when a part says so; a page that is missing is an error, never a shorter history.
     ///
     /// # Errors
     /// [`BankError`]; [`BankError::RateLimited`] in particular is never "no movements".
-    async fn transactions(
+    async fn history(
         &self,
         access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Option<Date>,
-    ) -> Result<FetchedWindow, BankError>;
+        request: &HistoryRequest<'_>,
+    ) -> Result<HistoryPart, BankError>;
 
     /// Ends the consent at the bank. One that is already over is a success.
     ///
     /// # Errors
     /// [`BankError`] when the bank may still hold it open.
     async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError>;
+}
+
+impl dyn Connector + '_ {
+    /// The movements of one account since a day, all parts joined; without a day, as far back as the bank
+    /// gives.
+    ///
+    /// # Errors
+    /// Those of [`Connector::history`].
+    pub async fn transactions(
+        &self,
+        access: &Access<'_>,
+        account: &FetchedAccount,
+        from: Option<Date>,
+    ) -> Result<FetchedWindow, BankError> {
+        let (mut lines, mut after) = (Vec::new(), None);
+        loop {
+            let request = HistoryRequest {
+                account: &account.resource_id,
+                link: account.link.as_ref(),
+                currency: account.currency,
+                from,
+                after: after.as_ref(),
+            };
+            let part = self.history(access, &request).await?;
+            if part.begins {
+                lines.clear();
+            }
+            lines.extend(part.lines);
+            match part.rest {
+                Rest::More(continuation) => after = Some(continuation),
+                Rest::Whole(coverage) => {
+                    let booked = lines.iter().filter_map(FetchedTransaction::booked_on);
+                    let from = coverage.first_day(booked);
+                    return Ok(FetchedWindow { from, lines });
+                }
+            }
+        }
+    }
 }

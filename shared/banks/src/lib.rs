@@ -14,7 +14,6 @@ mod fuzzing;
 mod history;
 mod identity;
 mod interface;
-mod link_memory;
 mod links;
 mod oauth;
 mod onboarding;
@@ -44,6 +43,7 @@ pub use crate::directory::{
     Standard, Through,
 };
 pub use crate::error::{BankCode, BankError};
+pub use crate::history::{Continuation, HistoryPart, HistoryRequest, Rest};
 pub use crate::identity::{AispCertificates, CertificateKind, Clock};
 pub use crate::onboarding::Onboarded;
 pub use crate::secrets::{AttemptSecrets, OpenToken};

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use passerelle_domain::private::Private;
+use ring::digest;
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::error::BankError;
@@ -79,6 +82,13 @@ impl BankAddress {
         Ok(url)
     }
 
+    /// An address that was kept: it must still be the bank's.
+    pub(crate) fn kept(&self, address: &Private) -> Result<Url, BankError> {
+        let url = Url::parse(address.expose()).map_err(|_| BankError::DamagedSecrets)?;
+        self.own(&url)?;
+        Ok(url)
+    }
+
     /// Refuses an address that is not the bank's: a token must not be sent there.
     pub(crate) fn own(&self, url: &Url) -> Result<(), BankError> {
         let plain = url.username().is_empty() && url.password().is_none();
@@ -90,16 +100,24 @@ impl BankAddress {
     }
 }
 
-/// The pages read so far: a bank that leads in a circle is stopped.
-#[derive(Debug, Default)]
+/// The pages read so far, each by a digest of its address: a bank that leads in a circle is stopped.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Trail {
-    visited: BTreeSet<String>,
+    visited: BTreeSet<u64>,
+}
+
+/// The first bytes of a SHA-256: enough to tell some hundred pages apart.
+fn digest_of(url: &Url) -> u64 {
+    let hash = digest::digest(&digest::SHA256, url.as_str().as_bytes());
+    let bytes = hash.as_ref().iter().take(8);
+    bytes.fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 impl Trail {
     /// Notes a page before it is read.
     pub(crate) fn step(&mut self, url: &Url) -> Result<(), BankError> {
-        if !self.visited.insert(url.to_string()) {
+        if !self.visited.insert(digest_of(url)) {
             return Err(BankError::Nonsense {
                 what: "the pages lead in a circle",
             });

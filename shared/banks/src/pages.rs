@@ -1,6 +1,7 @@
 //! A list served in pages: each is reached by the link of the one before, replayed to the letter.
 
 use passerelle_domain::transaction::FetchedTransaction;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::BankError;
@@ -57,13 +58,28 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Refuses a list that grows beyond what any account has, in number or in length.
+/// How much was read of one history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Volume {
+    lines: usize,
+    /// In bytes.
+    text: usize,
+}
+
+impl Volume {
+    pub(crate) fn add(&mut self, lines: &[FetchedTransaction]) {
+        self.lines = self.lines.saturating_add(lines.len());
+        let text: usize = lines.iter().map(text_of).sum();
+        self.text = self.text.saturating_add(text);
+    }
+}
+
+/// Refuses a history that grows beyond what any account has, in number or in length.
 ///
 /// # Errors
 /// [`BankError::Nonsense`].
-pub(crate) fn within_reason(lines: &[FetchedTransaction]) -> Result<(), BankError> {
-    let text: usize = lines.iter().map(text_of).sum();
-    if lines.len() > MAX_LINES || text > MAX_TEXT {
+pub(crate) fn within_reason(volume: Volume) -> Result<(), BankError> {
+    if volume.lines > MAX_LINES || volume.text > MAX_TEXT {
         return Err(BankError::Nonsense {
             what: "more movements than an account can have",
         });
@@ -127,11 +143,17 @@ mod tests {
 
     #[test]
     fn neither_many_movements_nor_long_ones_fill_our_memory() {
-        assert!(within_reason(&vec![line("CB"); MAX_LINES]).is_ok());
-        assert!(within_reason(&vec![line(""); MAX_LINES + 1]).is_err());
+        // However it is cut into parts.
+        let read = |parts: &[Vec<FetchedTransaction>]| {
+            let mut volume = Volume::default();
+            parts.iter().for_each(|part| volume.add(part));
+            within_reason(volume)
+        };
+        assert!(read(&[vec![line("CB"); MAX_LINES]]).is_ok());
+        assert!(read(&[vec![line(""); MAX_LINES], vec![line("")]]).is_err());
         let long = line(&"X".repeat(1024 * 1024));
-        assert!(within_reason(&vec![long.clone(); 32]).is_ok());
-        assert!(within_reason(&vec![long; 65]).is_err());
+        assert!(read(&[vec![long.clone(); 32]]).is_ok());
+        assert!(read(&[vec![long.clone(); 32], vec![long; 33]]).is_err());
         assert!(few_enough(MAX_ACCOUNTS).is_ok() && few_enough(MAX_ACCOUNTS + 1).is_err());
     }
 }

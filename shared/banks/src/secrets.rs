@@ -241,6 +241,12 @@ impl From<LoadedToken> for OpenToken {
 }
 
 impl OpenToken {
+    /// When the person authorised it: renewals keep it, another authorisation has another.
+    #[must_use]
+    pub fn authorised_at(&self) -> Timestamp {
+        self.authorised_at
+    }
+
     /// What a bank without OAuth gives: its consent, and no token that could end before it.
     pub(crate) fn of_consent(bank_consent_id: String, authorised_at: Timestamp) -> Self {
         Self {

@@ -223,6 +223,9 @@ pub struct FetchedAccount {
     pub owner_name: Option<Private>,
     /// Its balances, possibly none.
     pub balances: Vec<Balance>,
+    /// Where the bank said its movements are, where it did. For the reading that listed it: another list
+    /// may say another address.
+    pub link: Option<Private>,
 }
 
 /// An account as stored: sealed at rest, ids and kind only in the clear of our API.

@@ -6,7 +6,7 @@
 //! for itself never sees more calls to any of them than accesses were spent.
 //!
 //! An access is spent before the call is made, so a crash can only under-use the budget, never exceed
-//! it.
+//! it. A reading that takes several runs is one access, dated by the last of them.
 
 use std::net::IpAddr;
 

@@ -4,48 +4,61 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use ring::digest;
+use serde::{Deserialize, Serialize};
 
-use crate::reconciliation::FetchedWindow;
+use crate::reconciliation::ServedWindow;
 use crate::transaction::FetchedTransaction;
 
 /// What makes a purchase the same on the card and in the account: amount, day of the purchase, text.
-type Purchase = (i64, Option<Date>, String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Purchase(u64);
+
+impl Purchase {
+    /// A line without a day of purchase is the settlement, or no purchase at all.
+    pub(crate) fn of(line: &FetchedTransaction) -> Option<Self> {
+        let day = line.transaction_date?;
+        let words: Vec<&str> = line.label.expose().split_whitespace().collect();
+        let words = words.join(" ").to_uppercase();
+        let text = format!("{}|{day}|{words}", line.amount.minor);
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
+        let bytes = hash.as_ref().iter().take(8);
+        Some(Self(
+            bytes.fold(0, |number, byte| (number << 8) | u64::from(*byte)),
+        ))
+    }
+}
 
 /// Takes out of a payment account the purchases its card lists as well (Q45). Each line of the card
 /// takes out one: two equal purchases of one day stay two.
-pub fn keep_on_card(account: &mut FetchedWindow, card: &FetchedWindow) {
+pub fn keep_on_card(account: &mut ServedWindow, card: &ServedWindow) {
     let mut on_card: BTreeMap<Purchase, usize> = BTreeMap::new();
-    // A line without a day of purchase is the settlement, not a purchase.
-    for line in card
-        .lines
-        .iter()
-        .filter(|line| line.transaction_date.is_some())
-    {
-        *on_card.entry(purchase(line)).or_default() += 1;
+    for purchase in card.lines.iter().filter_map(|line| line.purchase()) {
+        *on_card.entry(purchase).or_default() += 1;
     }
-    account
-        .lines
-        .retain(|line| match on_card.get_mut(&purchase(line)) {
+    account.lines.retain(|line| {
+        match line
+            .purchase()
+            .and_then(|purchase| on_card.get_mut(&purchase))
+        {
             Some(left) if *left > 0 => {
                 *left -= 1;
                 false
             }
             _ => true,
-        });
-}
-
-fn purchase(line: &FetchedTransaction) -> Purchase {
-    let words: Vec<&str> = line.label.expose().split_whitespace().collect();
-    let text = words.join(" ").to_uppercase();
-    (line.amount.minor, line.transaction_date, text)
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
+
     use super::*;
+    use crate::ids::AccountId;
     use crate::money::Amount;
     use crate::private::Private;
+    use crate::reconciliation::ServedLine;
     use crate::transaction::{BookingStatus, Counterparty};
 
     fn line(cents: i64, purchased: Option<i8>, label: &str) -> FetchedTransaction {
@@ -66,11 +79,15 @@ mod tests {
         }
     }
 
-    fn window(lines: Vec<FetchedTransaction>) -> FetchedWindow {
-        FetchedWindow {
+    fn window(lines: Vec<FetchedTransaction>) -> ServedWindow {
+        ServedWindow {
             from: Date::constant(2026, 11, 1),
-            lines,
+            lines: lines.into_iter().map(served).collect(),
         }
+    }
+
+    fn served(line: FetchedTransaction) -> ServedLine {
+        ServedLine::of(&AccountId::from_entropy([7; 16]), line, |row| row)
     }
 
     #[test]
@@ -84,7 +101,7 @@ mod tests {
             line(1800, None, "X"),
         ]);
         keep_on_card(&mut account, &card);
-        assert_eq!(account.lines, [book(), settlement]);
+        assert_eq!(account.lines, [served(book()), served(settlement)]);
     }
 
     #[test]
@@ -95,6 +112,6 @@ mod tests {
             &mut account,
             &window(vec![line(-900, Some(3), "CARTE FNAC")]),
         );
-        assert_eq!(account.lines, lines);
+        assert_eq!(account.lines, window(lines).lines);
     }
 }

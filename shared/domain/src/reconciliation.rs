@@ -8,17 +8,23 @@
 //!
 //! What is known of the recent past is a short list of ids and digests ([`SeenLine`]), so a sync that
 //! finds nothing new reads no stored page.
+//!
+//! A long history may be read in parts, with pauses between them: what decides a line's identity is
+//! taken from each line as it comes ([`ServedLine`]), and the decision falls once, over all of them. So a
+//! history read in parts gives the ledger of one read at once, and half a history decides nothing.
+
+mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, TransactionId};
-use crate::transaction::{
-    BookingStatus, EntryReference, FetchedTransaction, PendingTransaction, Transaction,
-};
+use crate::transaction::{FetchedTransaction, PendingTransaction, Transaction};
+
+use self::served::{BookedLine, LineDigest};
+pub use self::served::{ServedLine, ServedWindow};
 
 /// What a bank served for one account in one sync.
 #[derive(Debug, Clone)]
@@ -27,6 +33,28 @@ pub struct FetchedWindow {
     pub from: Date,
     /// Every line of the window, in any order, pages already joined.
     pub lines: Vec<FetchedTransaction>,
+}
+
+/// From which day on a history is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coverage {
+    /// From a day that was asked for.
+    Since(Date),
+    /// As far back as the bank gave: its oldest booked line tells, or this day when it gave none. Claiming
+    /// more would make older stored lines look withdrawn.
+    AsServed(Date),
+}
+
+impl Coverage {
+    /// The first complete day, given the booking days that were served.
+    #[must_use]
+    pub fn first_day(self, booked: impl IntoIterator<Item = Date>) -> Date {
+        match self {
+            Self::Since(day) => day,
+            Self::AsServed(otherwise) => booked.into_iter().min().unwrap_or(otherwise),
+        }
+    }
 }
 
 /// A booked line as it was last served: enough to know it again and to see that it changed.
@@ -38,16 +66,6 @@ pub struct SeenLine {
     pub day: Date,
     /// A digest of its content.
     pub digest: u32,
-}
-
-impl SeenLine {
-    fn of(row: &Transaction) -> Self {
-        Self {
-            id: row.id.clone(),
-            day: row.booking_date,
-            digest: content(row),
-        }
-    }
 }
 
 /// What the merge decided.
@@ -76,33 +94,36 @@ impl Reconciled {
 /// Merges a fetched window into what is known of one account.
 #[must_use]
 pub fn reconcile(account: &AccountId, seen: &[SeenLine], window: FetchedWindow) -> Reconciled {
+    let lines = window.lines.into_iter();
+    let window = ServedWindow {
+        from: window.from,
+        lines: lines
+            .map(|line| ServedLine::of(account, line, |row| row))
+            .collect(),
+    };
+    reconcile_served(seen, window)
+}
+
+/// Merges a window of served lines into what is known of their account.
+#[must_use]
+pub fn reconcile_served(seen: &[SeenLine], window: ServedWindow) -> Reconciled {
     let mut reconciled = Reconciled::default();
     let mut booked = Vec::new();
     for line in window.lines {
-        match (
-            line.status,
-            line.booking_date
-                .or(line.transaction_date)
-                .or(line.value_date),
-        ) {
-            (BookingStatus::Pending, date) => reconciled.pending.push(PendingTransaction {
-                date,
-                amount: line.amount,
-                label: line.label,
-            }),
-            (BookingStatus::Booked, None) => reconciled.undated += 1,
+        match line {
+            ServedLine::Pending { line, .. } => reconciled.pending.push(line),
+            ServedLine::Undated => reconciled.undated += 1,
             // Before the window a day may be incomplete, so its ordinals would lie.
-            (BookingStatus::Booked, Some(date)) if date < window.from => {}
-            (BookingStatus::Booked, Some(date)) => booked.push((date, line)),
+            ServedLine::Booked(line) if line.row.booking_date < window.from => {}
+            ServedLine::Booked(line) => booked.push(*line),
         }
     }
     let known: BTreeMap<&TransactionId, &SeenLine> =
         seen.iter().map(|line| (&line.id, line)).collect();
     let mut served = BTreeSet::new();
-    let rows = identify(account, booked);
-    for row in keep_identities(rows, &known, window.from) {
-        let line = SeenLine::of(&row);
-        if known.get(&row.id).is_none_or(|before| **before != line) {
+    let lines = identify(booked);
+    for (line, row) in keep_identities(lines, &known, window.from) {
+        if known.get(&line.id).is_none_or(|before| **before != line) {
             reconciled.upserts.push(row);
         }
         served.insert(line);
@@ -119,14 +140,17 @@ pub fn reconcile(account: &AccountId, seen: &[SeenLine], window: FetchedWindow) 
     reconciled
 }
 
+/// A line known by its identity, and the row that is kept of it.
+type Known = (SeenLine, Transaction);
+
 /// Some banks give a booked line another id from one day to the next. A line that is new by its id
 /// and says what a missing one said is that line: what was built on its identity keeps standing.
 fn keep_identities(
-    mut rows: Vec<Transaction>,
+    mut lines: Vec<Known>,
     known: &BTreeMap<&TransactionId, &SeenLine>,
     from: Date,
-) -> Vec<Transaction> {
-    let served: BTreeSet<TransactionId> = rows.iter().map(|row| row.id.clone()).collect();
+) -> Vec<Known> {
+    let served: BTreeSet<TransactionId> = lines.iter().map(|(line, _)| line.id.clone()).collect();
     let mut missing: BTreeMap<(Date, u32), Vec<&TransactionId>> = BTreeMap::new();
     for line in known.values().rev() {
         if line.day >= from && !served.contains(&line.id) {
@@ -134,162 +158,58 @@ fn keep_identities(
             missing.entry(content).or_default().push(&line.id);
         }
     }
-    for row in &mut rows {
-        if known.contains_key(&row.id) {
+    for (line, row) in &mut lines {
+        if known.contains_key(&line.id) {
             continue;
         }
-        let same = missing.get_mut(&(row.booking_date, content(row)));
+        let same = missing.get_mut(&(line.day, line.digest));
         if let Some(id) = same.and_then(Vec::pop) {
+            line.id = id.clone();
             row.id = id.clone();
         }
     }
-    rows
-}
-
-/// A digest of everything a served line says.
-fn content(row: &Transaction) -> u32 {
-    let exposed = |text: &Option<crate::private::Private>| {
-        text.as_ref()
-            .map(|private| private.expose().to_owned())
-            .unwrap_or_default()
-    };
-    let text = format!(
-        "{:?}|{:?}|{}|{}|{}|{}|{:?}|{}|{}|{:?}",
-        row.value_date,
-        row.transaction_date,
-        row.amount,
-        row.label.expose(),
-        exposed(&row.counterparty.name),
-        exposed(&row.counterparty.iban),
-        row.creditor_id,
-        exposed(&row.mandate_id),
-        exposed(&row.end_to_end_id),
-        row.bank_transaction_code,
-    );
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hash.as_ref()
-        .iter()
-        .take(4)
-        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte))
+    lines
 }
 
 /// Gives every booked line its identity.
-fn identify(account: &AccountId, mut booked: Vec<(Date, FetchedTransaction)>) -> Vec<Transaction> {
+fn identify(mut booked: Vec<BookedLine>) -> Vec<Known> {
     // Sorted by content, so that the order a bank serves in never decides an ordinal.
-    booked.sort();
+    booked.sort_by(|one, other| one.place().cmp(&other.place()));
     let trusted = trusted_references(&booked);
-    let mut by_id: BTreeMap<TransactionId, Transaction> = BTreeMap::new();
-    let mut ordinals: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
-    for (date, mut line) in booked {
-        line.entry_reference = line.entry_reference.filter(|id| trusted.contains(id));
-        let id = match &line.entry_reference {
-            Some(reference) => derive_id(&[
-                account.as_str().as_bytes(),
-                b"reference",
-                reference.as_str().as_bytes(),
-                // Some banks recycle small numbers: the day and the amount keep an old line safe.
-                date.to_string().as_bytes(),
-                line.amount.to_string().as_bytes(),
-            ]),
+    let mut by_id: BTreeMap<TransactionId, Known> = BTreeMap::new();
+    let mut ordinals: BTreeMap<LineDigest, u32> = BTreeMap::new();
+    for line in booked {
+        let referenced = line.reference.as_ref();
+        let referenced = referenced.filter(|reference| trusted.contains(&reference.digest));
+        let (id, is_referenced) = match referenced {
+            Some(reference) => (reference.id.clone(), true),
             None => {
-                let content = fingerprint(date, &line);
-                let ordinal = ordinals.entry(content.clone()).or_default();
+                let ordinal = ordinals.entry(line.fingerprint).or_default();
                 *ordinal += 1;
-                derive_id(&[
-                    account.as_str().as_bytes(),
-                    b"fingerprint",
-                    &content,
-                    &ordinal.to_be_bytes(),
-                ])
+                (line.fingerprinted(*ordinal), false)
             }
         };
-        by_id.insert(id.clone(), transaction(id, date, line));
+        by_id.insert(id.clone(), line.identified(id, is_referenced));
     }
     by_id.into_values().collect()
 }
 
 /// References that name one line only. A reference that two different lines share is a bank's
 /// mistake and identifies neither; the same line served twice (overlapping pages) is no collision.
-fn trusted_references(booked: &[(Date, FetchedTransaction)]) -> BTreeSet<EntryReference> {
-    let mut seen: BTreeMap<&EntryReference, (Date, &FetchedTransaction)> = BTreeMap::new();
-    let mut shared: BTreeSet<&EntryReference> = BTreeSet::new();
-    for (date, line) in booked {
-        let Some(reference) = &line.entry_reference else {
+fn trusted_references(booked: &[BookedLine]) -> BTreeSet<LineDigest> {
+    let mut seen: BTreeMap<LineDigest, LineDigest> = BTreeMap::new();
+    let mut shared: BTreeSet<LineDigest> = BTreeSet::new();
+    for line in booked {
+        let Some(reference) = &line.reference else {
             continue;
         };
-        match seen.get(reference) {
-            Some((first_date, first)) if first_date != date || *first != line => {
-                shared.insert(reference);
-            }
-            Some(_) => {}
-            None => {
-                seen.insert(reference, (*date, line));
-            }
+        if *seen.entry(reference.digest).or_insert(line.whole) != line.whole {
+            shared.insert(reference.digest);
         }
     }
     seen.into_keys()
         .filter(|reference| !shared.contains(reference))
-        .cloned()
         .collect()
-}
-
-fn fingerprint(date: Date, line: &FetchedTransaction) -> Vec<u8> {
-    let normalised: String = line
-        .label
-        .expose()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_uppercase();
-    let counterparty = line.counterparty.iban.as_ref().map(|iban| iban.expose());
-    let end_to_end = line.end_to_end_id.as_ref().map(|id| id.expose());
-    let text = format!(
-        "{date}|{:?}|{}|{normalised}|{}|{}|{}",
-        line.value_date,
-        line.amount,
-        counterparty.unwrap_or_default(),
-        end_to_end.unwrap_or_default(),
-        line.balance_after
-            .map(|amount| amount.to_decimal())
-            .unwrap_or_default(),
-    );
-    digest::digest(&digest::SHA256, text.as_bytes())
-        .as_ref()
-        .to_vec()
-}
-
-fn derive_id(parts: &[&[u8]]) -> TransactionId {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        // The length keeps ("ab", "c") and ("a", "bc") apart.
-        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        context.update(part);
-    }
-    let hash = context.finish();
-    let mut entropy = [0_u8; 16];
-    for (target, source) in entropy.iter_mut().zip(hash.as_ref()) {
-        *target = *source;
-    }
-    TransactionId::from_entropy(entropy)
-}
-
-fn transaction(id: TransactionId, booking_date: Date, line: FetchedTransaction) -> Transaction {
-    Transaction {
-        id,
-        entry_reference: line.entry_reference,
-        booking_date,
-        value_date: line.value_date,
-        transaction_date: line.transaction_date,
-        amount: line.amount,
-        label: line.label,
-        counterparty: line.counterparty,
-        creditor_id: line.creditor_id,
-        mandate_id: line.mandate_id,
-        end_to_end_id: line.end_to_end_id,
-        bank_transaction_code: line.bank_transaction_code,
-        balance_after: line.balance_after,
-        sensitive: false,
-    }
 }
 
 #[cfg(test)]
@@ -300,7 +220,7 @@ mod tests {
     use super::*;
     use crate::money::Amount;
     use crate::private::Private;
-    use crate::transaction::Counterparty;
+    use crate::transaction::{BookingStatus, Counterparty, EntryReference};
 
     fn account() -> AccountId {
         AccountId::from_entropy([7; 16])

@@ -94,6 +94,21 @@ pub struct FetchedTransaction {
     pub balance_after: Option<Amount>,
 }
 
+impl FetchedTransaction {
+    /// The day a booked movement is booked on: the best the bank tells. None where it tells none, and for
+    /// an expected one.
+    #[must_use]
+    pub fn booked_on(&self) -> Option<Date> {
+        match self.status {
+            BookingStatus::Booked => self
+                .booking_date
+                .or(self.transaction_date)
+                .or(self.value_date),
+            BookingStatus::Pending => None,
+        }
+    }
+}
+
 /// A booked movement as stored: canonical, immutable in meaning, unique within its account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {

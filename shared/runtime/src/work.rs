@@ -18,6 +18,15 @@ pub struct Work {
     pub connection: ConnectionId,
     /// What the work was caused by.
     pub correlation: CorrelationId,
+    /// When it was decided. What has been done since need not be done again: a queue gives a message more
+    /// than once.
+    #[serde(default = "not_known")]
+    pub decided_at: Timestamp,
+}
+
+/// Work of a message that does not say when it was decided is never taken for done.
+fn not_known() -> Timestamp {
+    Timestamp::MAX
 }
 
 /// A schedule's call.

@@ -40,6 +40,7 @@ fn work(number: u8) -> Work {
         client: "cli_demo".parse().unwrap(),
         connection: passerelle_domain::ids::ConnectionId::from_entropy([number; 16]),
         correlation: passerelle_domain::ids::CorrelationId::from_entropy([number; 16]),
+        decided_at: passerelle_domain::Timestamp::UNIX_EPOCH,
     }
 }
 

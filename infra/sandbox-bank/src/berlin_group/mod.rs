@@ -101,7 +101,7 @@ async fn accounts(
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
     let access = granted(&bank, &caller)?;
-    refuse_if_down(&access)?;
+    answer_in_its_time(&bank, &access).await?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     access.count(&bank, Resource::Accounts)?;
     let apart = access.consent.opening.entrance.cards_apart;
@@ -125,7 +125,7 @@ async fn account(
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
     let access = granted(&bank, &caller)?;
-    refuse_if_down(&access)?;
+    answer_in_its_time(&bank, &access).await?;
     let with_balance = read_flag(&parameters, "withBalance")?;
     let account = access.account(&bank, &resource)?;
     access.count(&bank, Resource::Account(&account.key))?;
@@ -139,7 +139,7 @@ async fn balances(
     Path(resource): Path<String>,
 ) -> Result<Response, Refusal> {
     let access = granted(&bank, &caller)?;
-    refuse_if_down(&access)?;
+    answer_in_its_time(&bank, &access).await?;
     let account = access.account(&bank, &resource)?;
     access.count(&bank, Resource::Balances(&account.key))?;
     Ok(Json(json!({
@@ -156,7 +156,7 @@ async fn transactions(
     Query(parameters): Parameters,
 ) -> Result<Response, Refusal> {
     let access = granted(&bank, &caller)?;
-    refuse_if_down(&access)?;
+    answer_in_its_time(&bank, &access).await?;
     let account = access.account(&bank, &resource)?;
     let window = Window::read(&bank, &access, account, &parameters)?;
     match access.quirk {
@@ -295,6 +295,7 @@ fn page_length(access: &GrantedAccess) -> usize {
     }
     match access.behaviour {
         Behaviour::HalfPage | Behaviour::Circle | Behaviour::ForeignLink => 10,
+        Behaviour::Slow => 40,
         _ => PAGE_LENGTH,
     }
 }
@@ -314,11 +315,14 @@ fn refuse_while_busy(bank: &Bank, access: &GrantedAccess) -> Result<(), Refusal>
     }
 }
 
-fn refuse_if_down(access: &GrantedAccess) -> Result<(), Refusal> {
+/// A bank that is down refuses, a slow one takes its time.
+async fn answer_in_its_time(bank: &Bank, access: &GrantedAccess) -> Result<(), Refusal> {
     match access.behaviour {
-        Behaviour::Down => Err(Refusal::Unavailable),
-        _ => Ok(()),
+        Behaviour::Down => return Err(Refusal::Unavailable),
+        Behaviour::Slow => tokio::time::sleep(bank.slow_call()).await,
+        _ => {}
     }
+    Ok(())
 }
 
 fn read_flag(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, Refusal> {

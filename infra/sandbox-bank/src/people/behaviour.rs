@@ -27,11 +27,13 @@ pub(crate) enum Behaviour {
     NoAccount,
     /// Berlin Group: the savings account is listed, and a 404 to who reads its movements (Q41).
     ClosedAccount,
+    /// Berlin Group: every read of data takes its time; 22 accounts, one with a long history in short pages.
+    Slow,
 }
 
 impl Behaviour {
     /// Every misbehaviour.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Nonsense,
         Self::Down,
         Self::RateLimited,
@@ -42,6 +44,7 @@ impl Behaviour {
         Self::UnreadableAmount,
         Self::NoAccount,
         Self::ClosedAccount,
+        Self::Slow,
     ];
 
     /// The login that asks for it.
@@ -58,6 +61,7 @@ impl Behaviour {
             Self::UnreadableAmount => "bank-unreadable-amount",
             Self::NoAccount => "bank-no-account",
             Self::ClosedAccount => "bank-closed-account",
+            Self::Slow => "bank-slow",
         }
     }
 
@@ -75,6 +79,7 @@ impl Behaviour {
             Self::UnreadableAmount => "un montant illisible parmi les opérations",
             Self::NoAccount => "aucun compte n'est listé malgré l'accord",
             Self::ClosedAccount => "le compte d'épargne est listé mais déjà clos",
+            Self::Slow => "22 comptes, et chaque lecture dure dix secondes",
         }
     }
 

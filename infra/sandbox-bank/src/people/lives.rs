@@ -7,9 +7,9 @@
 use std::ops::RangeInclusive;
 
 use crate::ledger::LedgerAccountKind;
-use crate::people::Quirk;
 use crate::people::flow::{Flow, Party, Rhythm};
 use crate::people::household::{Household, HouseholdAccount};
+use crate::people::{Behaviour, Quirk};
 
 /// Before and after everything.
 const ALWAYS: (i32, i32) = (i32::MIN, i32::MAX);
@@ -135,6 +135,18 @@ fn spaces() -> impl Iterator<Item = HouseholdAccount> {
         name: "Espace",
         ..savings(key, "Espace", 1_000, "", 1, 0..=0)
     })
+}
+
+/// The life of somebody whose bank misbehaves.
+pub(crate) fn behind(behaviour: Behaviour) -> Household {
+    let life = of_a_test_case(behaviour.login());
+    match behaviour {
+        Behaviour::Slow => Household {
+            accounts: life.accounts.into_iter().chain(spaces()).collect(),
+            ..life
+        },
+        _ => life,
+    }
 }
 
 /// An ordinary life behind a bank that is not: enough movements for a second page.

@@ -98,6 +98,7 @@ impl Population {
         }
         members.extend(Behaviour::ALL.into_iter().map(|behaviour| Member {
             behaviour,
+            money: Money::Household(lives::behind(behaviour)),
             ..Self::test_case(behaviour.person())
         }));
         members.extend(Quirk::all().map(|quirk| Self::oddity(quirk, quirk.person())));

@@ -20,13 +20,9 @@ mod wire;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use passerelle_domain::account::FetchedAccount;
 use passerelle_domain::call_context::CallContext;
-use passerelle_domain::ids::ResourceId;
-use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
-use passerelle_domain::reconciliation::FetchedWindow;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -38,8 +34,8 @@ use crate::connector::{
 };
 use crate::directory::{Capabilities, DirectoryEntry, Quirks};
 use crate::error::BankError;
+use crate::history::{HistoryPart, HistoryRequest};
 use crate::interface::Interface;
-use crate::link_memory::LinkMemory;
 use crate::oauth;
 use crate::presence;
 use crate::secrets::{AttemptSecrets, Awaited, OpenToken};
@@ -55,8 +51,6 @@ pub(crate) struct BerlinGroup {
     /// Below the base, where tokens are given; told by the row where no metadata is (Q48).
     token_path: Option<String>,
     unattended_per_day: u8,
-    /// Where the accounts of the last list are: cards have addresses of their own.
-    seen: LinkMemory,
 }
 
 impl BerlinGroup {
@@ -68,7 +62,6 @@ impl BerlinGroup {
             capabilities: entry.capabilities,
             quirks: entry.quirks,
             token_path: entry.token_path.clone(),
-            seen: LinkMemory::default(),
             unattended_per_day: entry.institution.unattended_per_day,
         }
     }
@@ -180,15 +173,12 @@ impl Connector for BerlinGroup {
         self.read_accounts(access).await
     }
 
-    async fn transactions(
+    async fn history(
         &self,
         access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Option<Date>,
-    ) -> Result<FetchedWindow, BankError> {
-        self.read_transactions(access, account, currency, from)
-            .await
+        request: &HistoryRequest<'_>,
+    ) -> Result<HistoryPart, BankError> {
+        self.read_history(access, request).await
     }
 
     async fn end_consent(&self, access: &Access<'_>) -> Result<(), BankError> {

@@ -4,7 +4,8 @@ use jiff::civil::Date;
 use passerelle_domain::account::{Balance, FetchedAccount};
 use passerelle_domain::ids::ResourceId;
 use passerelle_domain::money::Currency;
-use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::private::Private;
+use passerelle_domain::reconciliation::Coverage;
 use passerelle_domain::transaction::{BookingStatus, FetchedTransaction};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
@@ -17,8 +18,8 @@ use super::wire::transactions::TransactionPage;
 use super::{BerlinGroup, parse, refusal};
 use crate::connector::Access;
 use crate::error::BankError;
-use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
-use crate::pages::{Pages, few_enough};
+use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS, HistoryPart, HistoryRequest, WayOn};
+use crate::pages::few_enough;
 
 /// The two families of accounts the standard has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,20 @@ struct Asked<'a> {
     currency: Currency,
 }
 
+impl Asked<'_> {
+    fn first_page(&self, from: Option<Date>, booking_status: &str) -> Url {
+        let mut first = self.address.clone();
+        first
+            .query_pairs_mut()
+            .append_pair("bookingStatus", booking_status);
+        if let Some(from) = from {
+            let from = from.to_string();
+            first.query_pairs_mut().append_pair("dateFrom", &from);
+        }
+        first
+    }
+}
+
 impl BerlinGroup {
     pub(super) async fn read_accounts(
         &self,
@@ -65,9 +80,9 @@ impl BerlinGroup {
             if account.balances.is_empty() {
                 account.balances = self.balances(access, &resource, account.currency).await?;
             }
+            // Cards have addresses of their own.
             if self.capabilities.card_accounts {
-                self.seen
-                    .remember(access.token, &account.resource_id, resource);
+                account.link = Some(Private::new(resource.as_str()));
             }
             accounts.push(account);
         }
@@ -131,56 +146,48 @@ impl BerlinGroup {
         read_balances(report.unwrap_or_default().balances, currency)
     }
 
-    pub(super) async fn read_transactions(
+    pub(super) async fn read_history(
         &self,
         access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Option<Date>,
-    ) -> Result<FetchedWindow, BankError> {
-        let resource = self.find(access, account).await?;
-        let family = match resource.path().contains("/card-accounts/") {
-            true => Family::CardAccounts,
-            false => Family::Accounts,
+        request: &HistoryRequest<'_>,
+    ) -> Result<HistoryPart, BankError> {
+        let resource = match request.link {
+            Some(link) => self.interface.api.kept(link)?,
+            None => self.resource(Family::Accounts, request.account),
         };
         let asked = Asked {
             access,
             address: below(&resource, "transactions"),
-            family,
-            currency,
+            family: match resource.path().contains("/card-accounts/") {
+                true => Family::CardAccounts,
+                false => Family::Accounts,
+            },
+            currency: request.currency,
         };
         let today = history::today(access.presence);
-        let first = from.unwrap_or_else(|| history::days_before(today, HISTORY_DAYS));
-        match self.lines_since(&asked, first).await {
-            Err(BankError::Refused { code, .. }) if refusal::is_period(&code) => {
-                let assured = history::days_before(today, ASSURED_DAYS).max(first);
-                let lines = self.lines_since(&asked, assured).await?;
-                Ok(FetchedWindow {
-                    from: assured,
-                    lines,
-                })
+        let first = match request.from {
+            Some(day) => (day, Coverage::Since(day)),
+            None => {
+                let day = history::days_before(today, HISTORY_DAYS);
+                (day, Coverage::AsServed(today))
             }
-            Ok(lines) if from.is_none() => Ok(FetchedWindow {
-                from: history::first_day(&lines).unwrap_or(today),
-                lines,
-            }),
-            Ok(lines) => Ok(FetchedWindow { from: first, lines }),
-            Err(error) => Err(error),
+        };
+        let read = match request.after {
+            None => self.begin(&asked, first).await,
+            Some(continuation) => {
+                let way = WayOn::read(continuation, &self.interface.api)?;
+                self.page(&asked, way, false).await
+            }
+        };
+        match read {
+            // A bank may notice late that it does not go back so far.
+            Err(BankError::Refused { code, .. }) if refusal::is_period(&code) => {
+                let assured = history::days_before(today, ASSURED_DAYS).max(first.0);
+                self.begin(&asked, (assured, Coverage::Since(assured)))
+                    .await
+            }
+            read => read,
         }
-    }
-
-    /// Where an account is. A card has an address of its own, told by the list: one this process has
-    /// not seen is looked up.
-    async fn find(&self, access: &Access<'_>, account: &ResourceId) -> Result<Url, BankError> {
-        let usual = self.resource(Family::Accounts, account);
-        if !self.capabilities.card_accounts {
-            return Ok(usual);
-        }
-        if let Some(resource) = self.seen.recall(access.token, account) {
-            return Ok(resource);
-        }
-        self.read_accounts(access).await?;
-        Ok(self.seen.recall(access.token, account).unwrap_or(usual))
     }
 
     fn resource(&self, family: Family, account: &ResourceId) -> Url {
@@ -191,11 +198,11 @@ impl BerlinGroup {
 
     /// Booked and pending lines, or booked ones alone where the bank has no pending (Q26); all it has
     /// where it takes no date to begin from (Q27).
-    async fn lines_since(
+    async fn begin(
         &self,
         asked: &Asked<'_>,
-        from: Date,
-    ) -> Result<Vec<FetchedTransaction>, BankError> {
+        (from, coverage): (Date, Coverage),
+    ) -> Result<HistoryPart, BankError> {
         let statuses: &[&str] = match self.capabilities.pending {
             true => &["both", "booked"],
             false => &["booked"],
@@ -205,7 +212,8 @@ impl BerlinGroup {
         };
         for first_day in [Some(from), None] {
             for status in statuses {
-                match self.lines(asked, first_day, status).await {
+                let way = WayOn::begin(asked.first_page(first_day, status), coverage);
+                match self.page(asked, way, true).await {
                     Err(BankError::Refused { status, code }) if refusal::is_unsupported(&code) => {
                         unsupported = BankError::Refused { status, code };
                     }
@@ -216,47 +224,39 @@ impl BerlinGroup {
         Err(unsupported)
     }
 
-    async fn lines(
+    async fn page(
         &self,
         asked: &Asked<'_>,
-        from: Option<Date>,
-        booking_status: &str,
-    ) -> Result<Vec<FetchedTransaction>, BankError> {
-        let mut first = asked.address.clone();
-        first
-            .query_pairs_mut()
-            .append_pair("bookingStatus", booking_status);
-        if let Some(from) = from {
-            let from = from.to_string();
-            first.query_pairs_mut().append_pair("dateFrom", &from);
-        }
-        let mut lines = match asked.family {
-            Family::Accounts => self.pages::<TransactionPage>(asked, first).await?,
-            Family::CardAccounts => self.pages::<CardTransactionPage>(asked, first).await?,
-        };
-        self.correct_signs(asked.family, &mut lines);
-        Ok(lines)
-    }
-
-    /// One complete reading, all pages.
-    async fn pages<Page: Report>(
-        &self,
-        asked: &Asked<'_>,
-        first: Url,
-    ) -> Result<Vec<FetchedTransaction>, BankError> {
-        let mut pages = Pages::from(&self.interface.api, first);
-        let mut lines = Vec::new();
-        while let Some(url) = pages.turn()? {
-            let nonsense = "a page of transactions cannot be read";
-            let page: Option<Page> = self
-                .read_json("transactions", url.clone(), asked.access, nonsense)
-                .await?;
-            if let Some(page) = page {
-                pages.follow(&url, page.next())?;
-                page.read_into(asked.currency, &mut lines)?;
+        way: WayOn,
+        begins: bool,
+    ) -> Result<HistoryPart, BankError> {
+        match asked.family {
+            Family::Accounts => self.page_of::<TransactionPage>(asked, way, begins).await,
+            Family::CardAccounts => {
+                self.page_of::<CardTransactionPage>(asked, way, begins)
+                    .await
             }
         }
-        Ok(lines)
+    }
+
+    async fn page_of<Page: Report>(
+        &self,
+        asked: &Asked<'_>,
+        mut way: WayOn,
+        begins: bool,
+    ) -> Result<HistoryPart, BankError> {
+        let url = way.step()?;
+        let nonsense = "a page of transactions cannot be read";
+        let page: Option<Page> = self
+            .read_json("transactions", url, asked.access, nonsense)
+            .await?;
+        let (mut lines, mut next) = (Vec::new(), None);
+        if let Some(page) = page {
+            next = page.next().map(str::to_owned);
+            page.read_into(asked.currency, &mut lines)?;
+        }
+        self.correct_signs(asked.family, &mut lines);
+        way.part(&self.interface.api, lines, next.as_deref(), begins)
     }
 
     /// What the bank's row says about its signs: pending lines without a minus (Q09), cards the

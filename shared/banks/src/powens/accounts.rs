@@ -138,6 +138,7 @@ impl WireAccount {
             name: self.original_name.text().map(Private::from),
             // A product of its own, not asked for: knowing the accounts does not need it.
             owner_name: None,
+            link: None,
             resource_id,
         }))
     }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use passerelle_domain::money::Currency;
+use passerelle_domain::reconciliation::Coverage;
 use reqwest::StatusCode;
 use zeroize::Zeroizing;
 
 use crate::bank_http::Answer;
 use crate::fuzzing::{Target, as_read, drive};
 use crate::powens::accounts::AccountList;
-use crate::powens::movements::{History, Page};
+use crate::powens::movements::Page;
 use crate::powens::refusal;
 use crate::powens::standing::ConnectionList;
 
@@ -27,10 +28,8 @@ fn read(bytes: &[u8]) {
     }
     if let Some(page) = as_read::<Page>(bytes) {
         let _ = page.next().map(str::len);
-        let mut history = History::new(Currency::EUR, TODAY);
-        if history.add(page).is_ok() {
-            let _ = history.window(false, TODAY);
-        }
+        let _ = page.coverage(Coverage::Since(TODAY));
+        let _ = page.read(Currency::EUR);
     }
     for status in [200, 400, 401, 409, 503] {
         let answer = Answer {

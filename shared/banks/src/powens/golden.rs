@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use passerelle_domain::account::AccountKind;
 use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::reconciliation::Coverage;
 use passerelle_domain::transaction::BookingStatus;
 
 use crate::fuzzing::as_read;
 use crate::powens::accounts::AccountList;
-use crate::powens::movements::{History, Page};
+use crate::powens::movements::Page;
 use crate::powens::standing::ConnectionList;
 
 macro_rules! document {
@@ -35,12 +36,10 @@ fn a_whole_reading_gives_accounts_and_movements() {
     let page: Page = as_read(document!("transactions.json")).unwrap();
     assert!(page.next().unwrap().ends_with("offset=2"));
     let asked = Date::constant(2026, 11, 1);
-    let mut history = History::new(Currency::EUR, asked);
-    history.add(page).unwrap();
-    let window = history.window(false, asked);
-    assert_eq!(window.from, asked);
-    let read: Vec<_> = window
-        .lines
+    let coverage = page.coverage(Coverage::Since(asked));
+    assert_eq!(coverage, Coverage::Since(asked));
+    let lines = page.read(Currency::EUR).unwrap();
+    let read: Vec<_> = lines
         .iter()
         .map(|line| (line.status, line.amount, line.label.expose()))
         .collect();

@@ -22,13 +22,10 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use passerelle_domain::account::FetchedAccount;
 use passerelle_domain::call_context::CallContext;
-use passerelle_domain::ids::ResourceId;
-use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
-use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::reconciliation::Coverage;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
@@ -44,8 +41,8 @@ use crate::connector::{
     StartedAuthorisation, WayToBank,
 };
 use crate::error::{BankCode, BankError};
-use crate::history::{self, HISTORY_DAYS};
-use crate::links::{BankAddress, Trail};
+use crate::history::{self, HISTORY_DAYS, HistoryPart, HistoryRequest, WayOn};
+use crate::links::BankAddress;
 use crate::oauth;
 use crate::powens::standing::ConnectionList;
 use crate::presence;
@@ -141,6 +138,26 @@ impl Powens {
             .read("aggregator accounts", url, access, nonsense)
             .await?;
         list.read(readable)
+    }
+
+    /// The first page of an account's movements.
+    fn way_into(&self, access: &Access<'_>, request: &HistoryRequest<'_>) -> WayOn {
+        let today = history::today(access.presence);
+        let asked = request
+            .from
+            .unwrap_or_else(|| history::days_before(today, HISTORY_DAYS));
+        let account = request.account.as_str();
+        let path = ["users", "me", "accounts", account, "transactions"];
+        let mut first = self.api.path(&path);
+        first
+            .query_pairs_mut()
+            .append_pair("min_date", &asked.to_string())
+            .append_pair("limit", PAGE_LENGTH);
+        let coverage = match request.from {
+            Some(day) => Coverage::Since(day),
+            None => Coverage::AsServed(today),
+        };
+        WayOn::begin(first, coverage)
     }
 
     /// The token alone: the aggregator is no bank, so the person's address is none of its business, and
@@ -284,41 +301,24 @@ impl Connector for Powens {
 
     /// A window, not the API's `last_update` difference: what the provider no longer shows must be
     /// seen to be missing, and a difference cannot show it.
-    async fn transactions(
+    async fn history(
         &self,
         access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Option<Date>,
-    ) -> Result<FetchedWindow, BankError> {
-        let today = history::today(access.presence);
-        let asked = from.unwrap_or_else(|| history::days_before(today, HISTORY_DAYS));
-        let path = ["users", "me", "accounts", account.as_str(), "transactions"];
-        let mut first = self.api.path(&path);
-        first
-            .query_pairs_mut()
-            .append_pair("min_date", &asked.to_string())
-            .append_pair("limit", PAGE_LENGTH);
-        let mut trail = Trail::default();
-        let mut next = Some(first);
-        let mut history = movements::History::new(currency, asked);
-        while let Some(url) = next {
-            trail.step(&url)?;
-            let page: movements::Page = self
-                .read(
-                    "aggregator movements",
-                    url.clone(),
-                    access,
-                    "a page of movements cannot be read",
-                )
-                .await?;
-            next = page
-                .next()
-                .map(|href| self.api.resolve(&url, href))
-                .transpose()?;
-            history.add(page)?;
-        }
-        Ok(history.window(from.is_none(), today))
+        request: &HistoryRequest<'_>,
+    ) -> Result<HistoryPart, BankError> {
+        let mut way = match request.after {
+            Some(continuation) => WayOn::read(continuation, &self.api)?,
+            None => self.way_into(access, request),
+        };
+        let url = way.step()?;
+        let nonsense = "a page of movements cannot be read";
+        let page: movements::Page = self
+            .read("aggregator movements", url, access, nonsense)
+            .await?;
+        way.coverage = page.coverage(way.coverage);
+        let next = page.next().map(str::to_owned);
+        let lines = page.read(request.currency)?;
+        way.part(&self.api, lines, next.as_deref(), request.after.is_none())
     }
 
     /// Deletes the nameless user: the provider forgets the bank, the accounts and the movements.

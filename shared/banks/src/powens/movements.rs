@@ -1,18 +1,15 @@
 //! Movements as the aggregator lists them, in our words.
 
-use jiff::civil::Date;
 use passerelle_domain::account::is_iban;
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
-use passerelle_domain::reconciliation::FetchedWindow;
+use passerelle_domain::reconciliation::Coverage;
 use passerelle_domain::transaction::{BookingStatus, Counterparty, FetchedTransaction};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::bank_day;
 use crate::error::BankError;
-use crate::history;
-use crate::pages::within_reason;
 use crate::remittance;
 use crate::wire::{Decimal, Link, LooseText};
 
@@ -38,55 +35,26 @@ impl Page {
     pub(crate) fn next(&self) -> Option<&str> {
         self.links.as_ref()?.next.as_ref()?.href()
     }
-}
 
-/// The pages of one account, joined.
-#[derive(Debug)]
-pub(crate) struct History {
-    currency: Currency,
-    asked: Date,
-    /// From when the provider has anything at all.
-    held_from: Option<Date>,
-    lines: Vec<FetchedTransaction>,
-}
-
-impl History {
-    pub(crate) fn new(currency: Currency, asked: Date) -> Self {
-        Self {
-            currency,
-            asked,
-            held_from: None,
-            lines: Vec::new(),
+    /// What the history covers, given what was asked for: nothing from before the day the provider began
+    /// to read the bank. Claiming more would make older stored lines look withdrawn.
+    pub(crate) fn coverage(&self, asked: Coverage) -> Coverage {
+        match (asked, self.first_date.text().and_then(bank_day::read_date)) {
+            (Coverage::Since(day), Some(held)) => Coverage::Since(day.max(held)),
+            (asked, _) => asked,
         }
     }
 
-    /// Adds a page.
+    /// The movements.
     ///
     /// # Errors
-    /// [`BankError::Nonsense`] for an amount that cannot be read, or a history without end.
-    pub(crate) fn add(&mut self, page: Page) -> Result<(), BankError> {
-        self.held_from = self
-            .held_from
-            .or_else(|| page.first_date.text().and_then(bank_day::read_date));
-        for line in page.transactions {
-            self.lines.extend(line.read(self.currency)?);
+    /// [`BankError::Nonsense`] for an amount that cannot be read.
+    pub(crate) fn read(self, currency: Currency) -> Result<Vec<FetchedTransaction>, BankError> {
+        let mut lines = Vec::new();
+        for line in self.transactions {
+            lines.extend(line.read(currency)?);
         }
-        within_reason(&self.lines)
-    }
-
-    /// What was read, and from when on it is complete: from the day asked for, unless the provider
-    /// began to read the bank later. Claiming more would make older stored lines look withdrawn.
-    pub(crate) fn window(self, as_far_as_possible: bool, today: Date) -> FetchedWindow {
-        let from = if as_far_as_possible {
-            history::first_day(&self.lines).unwrap_or(today)
-        } else {
-            self.held_from
-                .map_or(self.asked, |held| held.max(self.asked))
-        };
-        FetchedWindow {
-            from,
-            lines: self.lines,
-        }
+        Ok(lines)
     }
 }
 
@@ -193,6 +161,8 @@ fn code(kind: Option<&str>, debit: bool) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
+
     use super::*;
     use passerelle_domain::money::Amount;
     use proptest::prelude::*;
@@ -201,17 +171,17 @@ mod tests {
     const TODAY: Date = Date::constant(2026, 11, 22);
     const ASKED: Date = Date::constant(2026, 11, 1);
 
-    fn history(json: &str) -> Result<History, BankError> {
-        let page: Page =
-            serde_json::from_str(json).map_err(|_| BankError::Nonsense { what: "unreadable" })?;
-        let mut history = History::new(Currency::EUR, ASKED);
-        history.add(page)?;
-        Ok(history)
+    fn page(json: &str) -> Result<Page, BankError> {
+        serde_json::from_str(json).map_err(|_| BankError::Nonsense { what: "unreadable" })
+    }
+
+    fn history(json: &str) -> Result<Vec<FetchedTransaction>, BankError> {
+        page(json)?.read(Currency::EUR)
     }
 
     fn line(members: &str) -> FetchedTransaction {
         let json = format!(r#"{{"transactions":[{{"id":99,{members}}}]}}"#);
-        history(&json).unwrap().lines.remove(0)
+        history(&json).unwrap().remove(0)
     }
 
     #[test]
@@ -253,7 +223,7 @@ mod tests {
         let read = history(
             r#"{"transactions":[{"value":1,"deleted":"2026-11-21 08:00:00"},{"value":2,"deleted":null}]}"#,
         );
-        assert_eq!(read.unwrap().lines.len(), 1);
+        assert_eq!(read.unwrap().len(), 1);
     }
 
     #[test]
@@ -280,7 +250,14 @@ mod tests {
             let json = format!(
                 r#"{{"transactions":[{{"value":1,"date":"2026-11-10"}}],"first_date":{first}}}"#
             );
-            history(&json).unwrap().window(far, TODAY).from.to_string()
+            let asked = match far {
+                true => Coverage::AsServed(TODAY),
+                false => Coverage::Since(ASKED),
+            };
+            let coverage = page(&json).unwrap().coverage(asked);
+            let lines = history(&json).unwrap();
+            let booked = lines.iter().filter_map(FetchedTransaction::booked_on);
+            coverage.first_day(booked).to_string()
         };
         assert_eq!(from("\"2024-01-01\"", false), "2026-11-01");
         assert_eq!(from("\"2026-11-05\"", false), "2026-11-05");

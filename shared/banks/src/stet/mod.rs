@@ -14,11 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use passerelle_domain::account::{AccountKind, FetchedAccount};
 use passerelle_domain::call_budget::PsuPresence;
 use passerelle_domain::call_context::CallContext;
-use passerelle_domain::ids::ResourceId;
 use passerelle_domain::money::Currency;
 use passerelle_domain::private::Private;
-use passerelle_domain::reconciliation::FetchedWindow;
-use passerelle_domain::transaction::FetchedTransaction;
+use passerelle_domain::reconciliation::Coverage;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -32,10 +30,9 @@ use crate::connector::{
     StartedAuthorisation, WayToBank,
 };
 use crate::directory::{Capabilities, DirectoryEntry};
-use crate::error::BankError;
-use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS};
+use crate::error::{BankCode, BankError};
+use crate::history::{self, ASSURED_DAYS, HISTORY_DAYS, HistoryPart, HistoryRequest, WayOn};
 use crate::interface::Interface;
-use crate::link_memory::LinkMemory;
 use crate::links::BankAddress;
 use crate::oauth;
 use crate::pages::Pages;
@@ -60,7 +57,6 @@ pub(crate) struct Stet {
     token: Url,
     version: Version,
     capabilities: Capabilities,
-    links: LinkMemory,
 }
 
 /// What differs between the versions met in the field.
@@ -111,7 +107,6 @@ impl Stet {
             token,
             version,
             capabilities: entry.capabilities,
-            links: LinkMemory::default(),
         })
     }
 
@@ -186,11 +181,10 @@ impl Stet {
                 page.read_into(&mut listed)?;
             }
         }
-        for account in &listed {
+        for account in &mut listed {
             if let Some(href) = &account.transactions {
                 let link = self.address.resolve(self.address.base(), href)?;
-                let resource = &account.account.resource_id;
-                self.links.remember(access.token, resource, link);
+                account.account.link = Some(Private::from(String::from(link)));
             }
         }
         Ok(listed)
@@ -215,51 +209,38 @@ impl Stet {
         }
     }
 
-    /// Where an account's movements are: seen in the list, read again when this process has not.
-    async fn transactions_link(
-        &self,
-        access: &Access<'_>,
-        account: &ResourceId,
-    ) -> Result<Url, BankError> {
-        if let Some(link) = self.links.recall(access.token, account) {
-            return Ok(link);
-        }
-        self.list(access).await?;
-        self.links
-            .recall(access.token, account)
-            .ok_or(BankError::UnknownAccount {
-                code: crate::error::BankCode::new("NO_TRANSACTIONS_LINK"),
-            })
-    }
-
-    async fn pages(
+    async fn begin(
         &self,
         access: &Access<'_>,
         link: &Url,
         currency: Currency,
-        from: Date,
-    ) -> Result<Vec<FetchedTransaction>, BankError> {
+        (from, coverage): (Date, Coverage),
+    ) -> Result<HistoryPart, BankError> {
         let mut first = link.clone();
         first
             .query_pairs_mut()
             .append_pair("dateFrom", &self.version.filter(from));
-        let mut pages = Pages::from(&self.address, first);
-        let mut lines = Vec::new();
-        while let Some(url) = pages.turn()? {
-            let page: Option<wire::TransactionPage> = self
-                .read(
-                    "transactions",
-                    url.clone(),
-                    access,
-                    "a page of transactions cannot be read",
-                )
-                .await?;
-            if let Some(page) = page {
-                pages.follow(&url, page.next())?;
-                page.read_into(currency, &mut lines)?;
-            }
+        let way = WayOn::begin(first, coverage);
+        self.page(access, way, currency, true).await
+    }
+
+    async fn page(
+        &self,
+        access: &Access<'_>,
+        mut way: WayOn,
+        currency: Currency,
+        begins: bool,
+    ) -> Result<HistoryPart, BankError> {
+        let url = way.step()?;
+        let nonsense = "a page of transactions cannot be read";
+        let page: Option<wire::TransactionPage> =
+            self.read("transactions", url, access, nonsense).await?;
+        let (mut lines, mut next) = (Vec::new(), None);
+        if let Some(page) = page {
+            next = page.next().map(str::to_owned);
+            page.read_into(currency, &mut lines)?;
         }
-        Ok(lines)
+        way.part(&self.address, lines, next.as_deref(), begins)
     }
 }
 
@@ -396,38 +377,49 @@ impl Connector for Stet {
         Ok(accounts.into_iter().map(|listed| listed.account).collect())
     }
 
-    async fn transactions(
+    async fn history(
         &self,
         access: &Access<'_>,
-        account: &ResourceId,
-        currency: Currency,
-        from: Option<Date>,
-    ) -> Result<FetchedWindow, BankError> {
+        request: &HistoryRequest<'_>,
+    ) -> Result<HistoryPart, BankError> {
         let today = history::today(access.presence);
         let assured = history::days_before(today, ASSURED_DAYS);
-        let link = self.transactions_link(access, account).await?;
+        let link = request.link.ok_or(BankError::UnknownAccount {
+            code: BankCode::new("NO_TRANSACTIONS_LINK"),
+        })?;
+        let (link, currency) = (self.address.kept(link)?, request.currency);
         // The right to more than 90 days is lost at the first renewal of the tokens.
         let extended = self.capabilities.extended_history && !access.token.renewed;
-        let asked = match from {
+        let asked = match request.from {
             Some(day) if extended => day,
             Some(day) => day.max(assured),
             None if extended => history::days_before(today, HISTORY_DAYS),
             None => assured,
         };
-        match self.pages(access, &link, currency, asked).await {
-            Ok(lines) if from.is_none() && asked < assured => Ok(FetchedWindow {
-                from: history::first_day(&lines).unwrap_or(today),
-                lines,
-            }),
-            Ok(lines) => Ok(FetchedWindow { from: asked, lines }),
-            Err(BankError::Refused { .. } | BankError::Blocked { .. }) if asked < assured => {
-                let lines = self.pages(access, &link, currency, assured).await?;
-                Ok(FetchedWindow {
-                    from: assured,
-                    lines,
-                })
+        let coverage = match request.from {
+            None if asked < assured => Coverage::AsServed(today),
+            _ => Coverage::Since(asked),
+        };
+        let (read, far) = match request.after {
+            None => {
+                let read = self.begin(access, &link, currency, (asked, coverage)).await;
+                (read, asked < assured)
             }
-            Err(error) => Err(error),
+            Some(continuation) => {
+                let way = WayOn::read(continuation, &self.address)?;
+                let far = match way.coverage {
+                    Coverage::AsServed(_) => true,
+                    Coverage::Since(day) => day < assured,
+                };
+                (self.page(access, way, currency, false).await, far)
+            }
+        };
+        match read {
+            Err(BankError::Refused { .. } | BankError::Blocked { .. }) if far => {
+                let sure = (assured, Coverage::Since(assured));
+                self.begin(access, &link, currency, sure).await
+            }
+            read => read,
         }
     }
 

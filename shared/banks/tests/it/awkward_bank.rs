@@ -11,11 +11,13 @@ use axum::http::{Request, Response};
 use passerelle_banks::{
     AispCertificates, BankError, BankSettings, Banks, Connector, Onboarded, OpenToken,
 };
+use passerelle_domain::account::{AccountIdentification, AccountKind, FetchedAccount};
 use passerelle_domain::call_budget::{PsuPresence, SpentAccess};
 use passerelle_domain::call_context::CallContext;
 use passerelle_domain::deadline::Deadline;
 use passerelle_domain::ids::AccountId;
 use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::{FetchedWindow, reconcile};
 use tokio::net::TcpStream;
 
@@ -100,16 +102,25 @@ pub fn unattended() -> PsuPresence {
     })
 }
 
+/// An account as a list would have told it.
+fn account(id: &str) -> FetchedAccount {
+    FetchedAccount {
+        resource_id: id.parse().unwrap(),
+        identification: AccountIdentification::BankReference(Private::new(id)),
+        kind: AccountKind::Payment,
+        currency: Currency::EUR,
+        name: None,
+        owner_name: None,
+        balances: Vec::new(),
+        link: None,
+    }
+}
+
 async fn movements(answers: &[(u16, &str)]) -> (Script, Result<FetchedWindow, BankError>) {
     let (script, connector) = Script::play(answers).await;
     let (token, unattended, context) = (script.token(), unattended(), context());
     let outcome = connector
-        .transactions(
-            &access(&token, &unattended, &context),
-            &"a1".parse().unwrap(),
-            Currency::EUR,
-            None,
-        )
+        .transactions(&access(&token, &unattended, &context), &account("a1"), None)
         .await;
     (script, outcome)
 }

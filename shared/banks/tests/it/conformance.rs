@@ -4,7 +4,7 @@
 
 use passerelle_banks::{BankConsent, BankConsentEnd, BankError, OpenToken};
 use passerelle_domain::account::{AccountIdentification, AccountKind, FetchedAccount};
-use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::money::Amount;
 use passerelle_domain::private::Private;
 use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_domain::transaction::BookingStatus;
@@ -28,7 +28,7 @@ async fn movements(
     let account = sandbox.connector.accounts(&access).await?.remove(0);
     sandbox
         .connector
-        .transactions(&access, &account.resource_id, Currency::EUR, from)
+        .transactions(&access, &account, from)
         .await
 }
 
@@ -224,7 +224,7 @@ async fn unattended_accesses_are_limited(institution: &str) {
         let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
         let window = sandbox
             .connector
-            .transactions(&access, &account.resource_id, Currency::EUR, from)
+            .transactions(&access, &account, from)
             .await
             .unwrap();
         assert_eq!(Some(window.from), from);
@@ -246,7 +246,7 @@ async fn the_address_goes_with_attended_calls_only(institution: &str) {
         let account = sandbox.connector.accounts(&access).await.unwrap().remove(0);
         sandbox
             .connector
-            .transactions(&access, &account.resource_id, Currency::EUR, None)
+            .transactions(&access, &account, None)
             .await
             .unwrap();
         let calls = sandbox.calls.lock().unwrap();

@@ -4,7 +4,7 @@ use passerelle_banks::BankConsent;
 use passerelle_domain::account::{
     AccountIdentification, AccountKind, FetchedAccount, best_balance,
 };
-use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::money::Amount;
 use passerelle_domain::reconciliation::FetchedWindow;
 use passerelle_domain::transaction::BookingStatus;
 
@@ -22,7 +22,7 @@ async fn read(
     let access = access(&token, &unattended, &context);
     let account = connector.accounts(&access).await.unwrap().remove(0);
     let window = connector
-        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .transactions(&access, &account, None)
         .await
         .unwrap();
     (account, window)
@@ -141,10 +141,7 @@ async fn berlin_group_cards() {
         AccountIdentification::MaskedPan { masked_pan, .. } if masked_pan.expose() == "497010XXXXXX1234"
     ));
     assert_eq!(card.balances[0].amount, Amount::eur(-8_450));
-    let window = connector
-        .transactions(&access, &card.resource_id, Currency::EUR, None)
-        .await
-        .unwrap();
+    let window = connector.transactions(&access, &card, None).await.unwrap();
     let told: Vec<_> = window
         .lines
         .iter()
@@ -239,7 +236,7 @@ async fn powens() {
     let balance = best_balance(&account.balances).unwrap();
     assert_eq!(balance.amount, Amount::eur(10_000));
     let window = connector
-        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .transactions(&access, &account, None)
         .await
         .unwrap();
     let mut told: Vec<_> = window

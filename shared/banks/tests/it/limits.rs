@@ -1,7 +1,6 @@
 //! What the bank allows: four unattended accesses in 24 hours, 90 days of history, one day at a time.
 
 use passerelle_domain::account::FetchedAccount;
-use passerelle_domain::money::Currency;
 use passerelle_domain::{Date, Timestamp};
 
 use crate::sandbox::{Sandbox, access, context};
@@ -76,7 +75,7 @@ async fn a_day_asked_for_is_where_the_window_begins_even_when_nothing_moved() {
     let from = Date::constant(2026, 11, 10);
     let window = sandbox
         .connector
-        .transactions(&access, &savings.resource_id, Currency::EUR, Some(from))
+        .transactions(&access, &savings, Some(from))
         .await
         .unwrap();
     assert_eq!(window.from, from);

@@ -1,7 +1,6 @@
 //! People whose bank misbehaves: each case ends in a named error, never in a shorter history.
 
 use passerelle_banks::{BankError, OpenToken};
-use passerelle_domain::money::Currency;
 use passerelle_domain::reconciliation::FetchedWindow;
 
 use crate::sandbox::{Sandbox, access, context};
@@ -12,7 +11,7 @@ async fn read(sandbox: &Sandbox, token: &OpenToken) -> Result<FetchedWindow, Ban
     let account = sandbox.connector.accounts(&access).await?.remove(0);
     sandbox
         .connector
-        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .transactions(&access, &account, None)
         .await
 }
 

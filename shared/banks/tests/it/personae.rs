@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use passerelle_domain::account::{AccountKind, Ineligible};
-use passerelle_domain::money::Currency;
 use passerelle_domain::transaction::BookingStatus;
 
 use crate::sandbox::{Sandbox, access, context};
@@ -44,7 +43,7 @@ async fn every_persona_can_be_connected_and_read() {
             assert_eq!(named, login != "no-owner-name", "{login}");
             let window = sandbox
                 .connector
-                .transactions(&access, &account.resource_id, account.currency, None)
+                .transactions(&access, &account, None)
                 .await
                 .unwrap();
             last = last.max(
@@ -97,7 +96,7 @@ async fn undated_card_lines_are_pending() {
         .unwrap();
     let window = sandbox
         .connector
-        .transactions(&access, &card.resource_id, Currency::EUR, None)
+        .transactions(&access, &card, None)
         .await
         .unwrap();
     assert_eq!(window.lines.len(), 40);

@@ -6,7 +6,7 @@ use passerelle_domain::account::{
     Account, AccountIdentification, BalanceType, FetchedAccount, FingerprintKey, best_balance,
 };
 use passerelle_domain::connection::ReauthenticationReason;
-use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::money::Amount;
 use passerelle_domain::reconciliation::{FetchedWindow, Reconciled, reconcile};
 use passerelle_domain::transaction::BookingStatus;
 
@@ -43,7 +43,7 @@ impl Reader {
         let account = self.accounts().await.remove(0);
         self.sandbox
             .connector
-            .transactions(&access, &account.resource_id, Currency::EUR, None)
+            .transactions(&access, &account, None)
             .await
             .unwrap()
     }
@@ -170,7 +170,7 @@ async fn q06_an_id_that_changes_when_booked_makes_no_second_line() {
         let window = reader
             .sandbox
             .connector
-            .transactions(&access, &fetched.resource_id, Currency::EUR, None)
+            .transactions(&access, &fetched, None)
             .await
             .unwrap();
         let booked = window
@@ -271,7 +271,7 @@ async fn q27_ignored_date_filters_bring_nothing_in_twice() {
     let window = reader
         .sandbox
         .connector
-        .transactions(&access, &fetched.resource_id, Currency::EUR, from)
+        .transactions(&access, &fetched, from)
         .await
         .unwrap();
     assert_eq!(Some(window.from), from);
@@ -290,7 +290,7 @@ async fn q27_refused_date_filters_are_left_out() {
     let window = reader
         .sandbox
         .connector
-        .transactions(&access, &savings.resource_id, Currency::EUR, from)
+        .transactions(&access, &savings, from)
         .await
         .unwrap();
     assert_eq!(Some(window.from), from, "what is older is filtered here");
@@ -448,7 +448,7 @@ async fn q13_the_login_of_its_number_shows_the_circle() {
     let read = reader
         .sandbox
         .connector
-        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .transactions(&access, &account, None)
         .await;
     assert!(matches!(read, Err(BankError::Nonsense { .. })));
 }
@@ -462,7 +462,7 @@ async fn q29_the_delay_in_a_sentence_is_told_to_the_caller() {
     let read = reader
         .sandbox
         .connector
-        .transactions(&access, &account.resource_id, Currency::EUR, None)
+        .transactions(&access, &account, None)
         .await;
     let Err(BankError::RateLimited { retry_after }) = read else {
         panic!("a limit");

@@ -3,7 +3,7 @@
 use passerelle_banks::{BankConsent, BankConsentEnd, BankError, OpenToken};
 use passerelle_domain::account::{AccountIdentification, AccountKind, BalanceType};
 use passerelle_domain::connection::ReauthenticationReason;
-use passerelle_domain::money::{Amount, Currency};
+use passerelle_domain::money::Amount;
 use passerelle_domain::transaction::BookingStatus;
 
 use crate::sandbox::{Sandbox, access, context};
@@ -35,7 +35,7 @@ async fn consent_login_approval_tokens_accounts_movements() {
 
     let window = sandbox
         .connector
-        .transactions(&access, &current.resource_id, Currency::EUR, None)
+        .transactions(&access, &current, None)
         .await
         .unwrap();
     let booked: Vec<_> = window

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use passerelle_banks::{AispCertificates, BankError, CertificateKind, Connector};
-use passerelle_domain::money::Currency;
 use sandbox_bank::TestAuthority;
 
 use crate::sandbox::{access, context, decide_with};
@@ -18,7 +17,7 @@ async fn the_whole_road(bank: &StrictBank, connector: &dyn Connector) {
     let first = access(&token, &attended, &context);
     let account = connector.accounts(&first).await.unwrap().remove(0);
     let window = connector
-        .transactions(&first, &account.resource_id, Currency::EUR, None)
+        .transactions(&first, &account, None)
         .await
         .unwrap();
     assert!(window.lines.len() > 500, "{}", window.lines.len());

@@ -7,7 +7,10 @@ use jiff::civil::Date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{FetchedWindow, Reconciled, SeenLine, reconcile};
+use super::{
+    Coverage, FetchedWindow, Reconciled, SeenLine, ServedLine, ServedWindow, reconcile,
+    reconcile_served,
+};
 use crate::ids::{AccountId, TransactionId};
 use crate::money::Amount;
 use crate::private::Private;
@@ -162,6 +165,23 @@ fn since(history: &[FetchedTransaction], from: Date, until: Date) -> Vec<Fetched
         .collect()
 }
 
+/// Lines as they come back from where each part of them was kept.
+fn stored_in_parts(lines: &[FetchedTransaction], cuts: &[usize]) -> Vec<ServedLine> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| (*cut).min(lines.len())).collect();
+    cuts.extend([0, lines.len()]);
+    cuts.sort_unstable();
+    let mut joined = Vec::new();
+    for ends in cuts.windows(2) {
+        let part: Vec<ServedLine> = lines[ends[0]..ends[1]]
+            .iter()
+            .map(|line| ServedLine::of(&account(), line.clone(), Transaction::coarsened))
+            .collect();
+        let kept = serde_json::to_string(&part).unwrap();
+        joined.extend(serde_json::from_str::<Vec<ServedLine>>(&kept).unwrap());
+    }
+    joined
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
@@ -177,6 +197,36 @@ proptest! {
         prop_assert_eq!(one.ledger(), truth(&lines));
         prop_assert_eq!(&one.rows, &two.rows);
         prop_assert_eq!(&one.rows, &three.rows);
+    }
+
+    /// Read in parts that are stored in between, sensitive text taken away, or read at once: the same
+    /// lines under the same identities, over a first reading and over a later one.
+    #[test]
+    fn a_history_read_in_parts_gives_the_ledger_of_one_read_at_once(
+        (lines, other) in shuffled(),
+        cuts in vec(0_usize..60, 0..6),
+        grown in 0..DAYS,
+    ) {
+        let (mut at_once, mut in_parts) = (Vec::new(), Vec::new());
+        for (today, served) in [(grown, &lines), (DAYS, &other)] {
+            let served = since(served, FIRST, day(today));
+            let window = FetchedWindow { from: FIRST, lines: served.clone() };
+            let whole = reconcile(&account(), &at_once, window);
+            let stored = stored_in_parts(&served, &cuts);
+            let booked = stored.iter().filter_map(ServedLine::booked_on);
+            let from = Coverage::Since(FIRST).first_day(booked);
+            let window = ServedWindow { from, lines: stored };
+            let joined = reconcile_served(&in_parts, window);
+            let ids = |reconciled: &Reconciled| -> Vec<(TransactionId, Date, i64)> {
+                let rows = reconciled.upserts.iter();
+                rows.map(|row| (row.id.clone(), row.booking_date, row.amount.minor)).collect()
+            };
+            prop_assert_eq!(ids(&whole), ids(&joined));
+            prop_assert_eq!(&whole.vanished, &joined.vanished);
+            prop_assert_eq!(&whole.seen, &joined.seen);
+            prop_assert!(joined.upserts.iter().all(|row| row.label.is_empty()));
+            (at_once, in_parts) = (whole.seen, joined.seen);
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl WireAccount {
             name: private(&self.name).or_else(|| private(&self.product)),
             owner_name: private(&self.owner_name),
             balances: read_balances(self.balances.unwrap_or_default(), currency)?,
+            link: None,
             resource_id,
         }))
     }
