@@ -7,7 +7,7 @@ use passerelle_aws::vault::Place;
 use passerelle_domain::ids::{ClientId, ConnectionId};
 use passerelle_local::Options;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::machine::Machine;
 use crate::person::{Page, Person};

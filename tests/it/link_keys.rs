@@ -26,7 +26,8 @@ fn key(answer: &Answer) -> &str {
 /// The keys links may be signed with now, the former one second.
 async fn good(world: &World) -> (String, Option<String>) {
     let client = "cli_demo".parse().unwrap();
-    let keys = world.store().link_keys(&client, world.suite.clock().now());
+    let (store, now) = (world.store(), world.suite.clock().now());
+    let keys = store.link_keys(&client, now);
     let keys = keys.await.unwrap().expect("a key was made");
     let told =
         |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };

@@ -57,9 +57,10 @@ impl Expiry {
     ) -> Result<(), AbandonedError> {
         let now = self.clock.now();
         if let Some(claimed) = store.claim_to_give_back(state, now).await? {
+            let overdue = now.duration_since(claimed.authorisation.expires_at);
             match self.exchange(store, &claimed, state, context).await {
                 // The bank is asked again: it may hold a consent open.
-                Err(AbandonedError::Bank(error)) if error.is_retryable() => {
+                Err(AbandonedError::Bank(error)) if error.is_retryable() && overdue < KEPT_FOR => {
                     return Err(error.into());
                 }
                 // The code ended by itself, and with it what it could have opened.
