@@ -122,6 +122,7 @@ fn purposes(locale: Locale, error: Option<PurposesError>) -> Purposes {
     Purposes {
         locale,
         brand: brand(),
+        bank: "sandbox-bank".parse().unwrap(),
         bank_name: "Banque Bac à sable".to_owned(),
         purposes: vec![
             switch("quote", quote, true),
