@@ -1,5 +1,5 @@
-//! A bank at ten seconds a call, with 22 accounts and two years of movements. Told at a twentieth: the
-//! bank takes half a second, and the function that reads it has a twentieth of its time.
+//! A bank at ten seconds a call, with 22 accounts and two years of movements. Told at a tenth or less: the
+//! bank takes a second, and the function that reads it has a tenth of its time.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -64,7 +64,8 @@ async fn until_stored_again(machine: &Machine, api: &Api, before: usize) {
     while times(machine, STORED) <= before {
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "nothing stored"
+            "nothing stored: {}",
+            log(machine)
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -78,8 +79,8 @@ async fn until_stored_again(machine: &Machine, api: &Api, before: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_seconds_a_call_22_accounts_and_two_years_end_within_a_days_budget_killed_twice() {
-    let (_folder, template) = template_with(15);
-    let more = ["--slow-bank-call-ms", "500", "--template"].map(str::to_owned);
+    let (_folder, template) = template_with(30);
+    let more = ["--slow-bank-call-ms", "1000", "--template"].map(str::to_owned);
     let more = more.into_iter().chain([template.display().to_string()]);
     let level = "info,passerelle_banks=debug";
     let mut machine = Machine::start_as(level, None, more.collect()).await;
@@ -89,9 +90,10 @@ async fn ten_seconds_a_call_22_accounts_and_two_years_end_within_a_days_budget_k
     let login = walk_to_bank(&mut person, consent["journey_url"].as_str().unwrap()).await;
     let back = approve(&mut person, &login, WHO).await;
     let progress = person.open_and_hold(back.as_str()).await.unwrap();
+    let mut stored = 0;
     for _ in 0..2 {
-        let before = times(&machine, STORED);
-        until_stored_again(&machine, &api, before).await;
+        until_stored_again(&machine, &api, stored).await;
+        stored = times(&machine, STORED);
         machine.crash().await;
         // The lease of the worker that died ends, then the sweep finds what is owed.
         machine.pass("PT3M").await;
@@ -106,7 +108,7 @@ async fn ten_seconds_a_call_22_accounts_and_two_years_end_within_a_days_budget_k
     assert_eq!(api.scores("customer-1").await.status, 200);
     let id = connection["id"].as_str().unwrap();
     let read = ledger(&api, id).await;
-    assert!(read.0 > 1000, "{read:?}");
+    assert!(read.0 > 500, "{read:?}");
     assert_eq!(read, undisturbed().await);
     // One access, which reads each endpoint once: the list is asked for once over three lives, and of the
     // movements only what was under way when the process died is asked for again.
@@ -116,7 +118,7 @@ async fn ten_seconds_a_call_22_accounts_and_two_years_end_within_a_days_budget_k
     assert_eq!(calls("accounts"), 1);
     let pages = 22 + read.0 / 40;
     let asked = calls("transactions");
-    assert!(asked <= pages + 40, "{asked} calls for some {pages} pages");
+    assert!(asked <= pages + 30, "{asked} calls for some {pages} pages");
 }
 
 #[tokio::test(flavor = "multi_thread")]

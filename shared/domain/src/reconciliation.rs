@@ -174,7 +174,7 @@ fn keep_identities(
 /// Gives every booked line its identity.
 fn identify(mut booked: Vec<BookedLine>) -> Vec<Known> {
     // Sorted by content, so that the order a bank serves in never decides an ordinal.
-    booked.sort_by_key(|line| line.place());
+    booked.sort_by_key(BookedLine::place);
     let trusted = trusted_references(&booked);
     let mut by_id: BTreeMap<TransactionId, Known> = BTreeMap::new();
     let mut ordinals: BTreeMap<LineDigest, u32> = BTreeMap::new();
