@@ -1,8 +1,7 @@
 //! What the hosted pages offer and say, over HTTP.
 
-use std::time::{Duration, Instant};
-
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use passerelle_aws::circuits::Circuits;
 use passerelle_local::Options;
