@@ -125,6 +125,7 @@ fn every_member_of_a_row_is_one_that_is_read_and_every_one_is_used() {
         "card_accounts",
         "oauth_pre_step",
         "explicit_start",
+        "app_to_app",
     ]);
     let mut used = BTreeSet::new();
     for row in written() {
