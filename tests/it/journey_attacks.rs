@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use passerelle_aws::due::{self, OverdueWalk, Owed};
 use passerelle_aws::farewells::Said;
 use passerelle_local::{Options, Storage};
 use reqwest::Method;
@@ -398,7 +399,9 @@ async fn a_former_consent_still_to_be_told_of_outlives_the_end_of_its_connection
     assert_eq!(api.send(Method::DELETE, &path, None).await.status, 204);
 
     let (store, now) = (world.store(), world.suite.clock().now());
-    let due = store.take_farewells(now, 10).await.unwrap();
+    let mut walk = OverdueWalk::new(Owed::Farewell, 0..due::SHARDS, now);
+    let due = store.take_farewells(&mut walk, 64, now).await.unwrap();
+    let due = due.farewells;
     assert_eq!(due.len(), 2, "the former one and the last");
     store.said(&due[1], Said::Told, now).await.unwrap();
     let keys = of_connection(&dump(&world, true).await, id);

@@ -289,6 +289,22 @@ fn certificates_and_their_keys_are_for_the_functions_that_call_banks_and_named_o
 }
 
 #[test]
+fn what_the_sweep_of_consents_puts_off_is_counted_and_rings() {
+    let template = Template::read();
+    let filters = template.resources("AWS::Logs::MetricFilter");
+    let filter = filters["ConsentExpiryPutOff"];
+    let transformation = &filter["MetricTransformations"][0];
+    assert_eq!(transformation["MetricValue"], "$.put_off");
+    assert_eq!(filter["LogGroupName"]["!Ref"], "ConsentExpiryLogGroup");
+    let line = crate::house::text("functions/consent-expiry/src/lib.rs");
+    assert!(line.contains("put_off ="), "the log line says it");
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let alarm = alarms["EndsPutOffAlarm"];
+    assert_eq!(alarm["MetricName"], transformation["MetricName"]);
+    assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
+}
+
+#[test]
 fn every_function_that_opens_a_certificate_has_its_remaining_days_watched() {
     let template = Template::read();
     let watched: BTreeSet<String> = template

@@ -53,7 +53,7 @@ impl Story {
         }
     }
 
-    /// A day hour by hour: a refresh looks back over one hour of slots, so each slot has its turn.
+    /// A day hour by hour: a refresh looks back over one round of slots, so each slot has its turn.
     async fn a_whole_day(&self) {
         for _ in 0..24 {
             self.pass(SignedDuration::from_hours(1)).await;

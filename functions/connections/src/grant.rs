@@ -6,7 +6,7 @@ use passerelle_aws::pages::History;
 use passerelle_domain::Timestamp;
 use passerelle_domain::connection::Connection;
 use passerelle_domain::ids::{ConnectionId, CustomerReference};
-use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
+use passerelle_domain::purpose::{DataClass, PurposeCode};
 use passerelle_runtime::{Caller, Problem};
 use serde::Deserialize;
 
@@ -29,25 +29,24 @@ pub(crate) struct Read<'a> {
 }
 
 impl Connections {
-    /// What a live consent of this client lets the purpose do now, if it may read this class of data.
-    /// The terms are those the person was shown.
-    pub(crate) async fn granted_terms(
+    /// Refuses unless a live consent of this client lets the purpose read this class of data now.
+    async fn require_grant(
         &self,
         store: &Store,
         connection: &Connection,
         purpose: &PurposeCode,
         class: DataClass,
         now: Timestamp,
-    ) -> Result<PurposeTerms, Problem> {
+    ) -> Result<(), Problem> {
         let stored = store
             .table()
             .consent(&connection.client, &connection.consent)
             .await
             .map_err(refused)?;
-        stored
-            .filter(|stored| stored.consent.permits(purpose, class, now))
-            .and_then(|stored| stored.consent.terms(purpose).cloned())
-            .ok_or_else(Problem::purpose_not_granted)
+        match stored {
+            Some(stored) if stored.consent.permits(purpose, class, now) => Ok(()),
+            _ => Err(Problem::purpose_not_granted()),
+        }
     }
 
     /// Everything of a connection, when the purpose may read this class of it now. Who reads is
@@ -67,7 +66,7 @@ impl Connections {
             .await
             .map_err(refused)?;
         let (connection, _) = found.ok_or_else(Problem::not_found)?;
-        self.granted_terms(&store, &connection, purpose, class, now)
+        self.require_grant(&store, &connection, purpose, class, now)
             .await?;
         let read = Read {
             customer: &connection.customer,

@@ -1,8 +1,8 @@
 //! What was last learned about a person, part by part: profile, contracts, recurrences, life moments,
 //! scores. Each `GET /v1/customers/{customer}/…?purpose=…`.
 //!
-//! Served when every connection it was computed from grants the purpose now. Otherwise
-//! `POST /v1/scores` computes over those that do.
+//! Served from the connections whose consent grants the purpose now, and from no other: a purpose that
+//! two connections grant is answered from both, one that one of them grants from that one alone.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use passerelle_domain::Date;
 use passerelle_domain::Timestamp;
-use passerelle_domain::ids::{ClientId, ConnectionId, CustomerReference};
-use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
+use passerelle_domain::ids::{ConnectionId, CustomerReference};
+use passerelle_domain::purpose::{DataClass, PurposeCode};
 use passerelle_knowledge::{
     Analysis, CoverRemark, Coverage, FeatureWindow, InsuranceContract, InsurancePayment,
     LifeMoment, OwnInsurers, Profile, Recurrence, Scorecard,
@@ -156,22 +156,24 @@ async fn serve<P>(
     part: impl FnOnce(Analysis) -> P,
 ) -> Result<Json<Learned<P>>, Problem> {
     let (store, now) = (connections.store.metered(), connections.clock.now());
-    connections
-        .require_any_grant(&caller.client, &customer, &named.purpose, now)
-        .await?;
+    let (client, purpose) = (&caller.client, &named.purpose);
+    let grounds = store.table().score_grounds(client, &customer, now).await;
+    let grounds = grounds.map_err(refused)?;
+    let granting = grounds.connections_for(purpose);
+    // Without any grant, whether anything was learned is not told either.
+    if granting.is_empty() {
+        return Err(Problem::purpose_not_granted());
+    }
     let found = store
-        .score::<Analysis>(&caller.client, &customer, now)
+        .score::<Analysis>(client, &customer, &granting, now)
         .await
         .map_err(refused)?;
     let stored = found.ok_or_else(not_ready)?;
-    let mut analysis = stored.analysis;
-    for connection in &stored.connections {
-        let terms = connections
-            .require_grant(&caller.client, connection, &named.purpose, now)
-            .await?;
-        // What one of them was not told of is shown of none.
-        analysis = analysis.visible_to(&terms);
-    }
+    // What one of them was not told of is shown of none.
+    let told = grounds.terms(purpose, &stored.connections);
+    let mut analysis = told.fold(stored.analysis, |analysis, terms| {
+        analysis.visible_to(terms)
+    });
     let settings = store.table().settings(&caller.client).await;
     let names = settings.map_err(refused)?.insurer_names;
     analysis = analysis.seen_by(&OwnInsurers::named(names.iter().map(String::as_str)));
@@ -199,46 +201,4 @@ fn not_ready() -> Problem {
     Problem::new(Code::NotFound).with_detail(
         "Nothing has been learned yet: wait for the first sync, or POST /v1/scores to compute now.",
     )
-}
-
-impl Connections {
-    /// Without any grant, whether anything was learned is not told either.
-    async fn require_any_grant(
-        &self,
-        client: &ClientId,
-        customer: &CustomerReference,
-        purpose: &PurposeCode,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        let ids = self
-            .store
-            .table()
-            .connections_of(client, customer)
-            .await
-            .map_err(refused)?;
-        for id in &ids {
-            if self.require_grant(client, id, purpose, now).await.is_ok() {
-                return Ok(());
-            }
-        }
-        Err(Problem::purpose_not_granted())
-    }
-
-    async fn require_grant(
-        &self,
-        client: &ClientId,
-        connection: &ConnectionId,
-        purpose: &PurposeCode,
-        now: Timestamp,
-    ) -> Result<PurposeTerms, Problem> {
-        let found = self
-            .store
-            .table()
-            .connection(client, connection)
-            .await
-            .map_err(refused)?;
-        let (connection, _) = found.ok_or_else(Problem::purpose_not_granted)?;
-        self.granted_terms(&self.store, &connection, purpose, DataClass::Scores, now)
-            .await
-    }
 }

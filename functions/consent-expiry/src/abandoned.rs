@@ -1,21 +1,34 @@
 //! Returns nobody carried on: what the bank gave, or still gives, for them is given back. The bank is owed
 //! the revocation in the write that ends the attempt, and the key goes with the telling.
 
-use jiff::Timestamp;
+use futures::{StreamExt, stream};
 use passerelle_aws::authorisations::ClaimedAttempt;
+use passerelle_aws::due::{self, OverdueWalk, Owed};
 use passerelle_aws::table::Digest;
 use passerelle_aws::{Error, Store};
 use passerelle_banks::{AttemptSecrets, BankError};
 use passerelle_domain::authorisation::FailureReason;
 use passerelle_domain::call_context::CallContext;
 use passerelle_domain::deadline::Deadline;
-use passerelle_domain::farewell::KEPT_FOR;
 use passerelle_runtime::Correlation;
 
-use crate::Expiry;
+use crate::{Expiry, Run};
 
-/// Attempts ended in one run.
-const PER_RUN: usize = 200;
+/// Attempts taken in one step.
+const PER_STEP: usize = 64;
+
+/// Attempts ended at a time.
+const AT_ONCE: usize = 16;
+
+/// What was ended in one run.
+#[derive(Debug, Default)]
+pub(crate) struct Abandoned {
+    pub(crate) taken: usize,
+    /// How many could not be ended: they come up again by themselves.
+    pub(crate) failed: usize,
+    /// Whether time was up before all were ended.
+    pub(crate) more: bool,
+}
 
 /// Why an attempt was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -27,26 +40,42 @@ enum AbandonedError {
 }
 
 impl Expiry {
-    /// Ends the attempts whose time is over; tells how many.
-    pub(crate) async fn end_abandoned(
-        &self,
-        store: &Store,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<usize, Error> {
-        let abandoned = store.table().take_abandoned(now, PER_RUN).await?;
-        for state in &abandoned {
-            let Correlation(correlation) = Correlation::fresh();
-            let context = CallContext {
-                correlation,
-                deadline,
-            };
-            // One attempt that cannot be ended never keeps the others waiting: it is due again.
-            if let Err(error) = self.end_attempt(store, state, &context).await {
+    /// Ends the attempts whose time is over. One that cannot be ended never keeps the others waiting: it is
+    /// due again.
+    pub(crate) async fn end_abandoned(&self, store: &Store, run: Run) -> Result<Abandoned, Error> {
+        let mut ended = Abandoned::default();
+        let shards = run.part.shards(due::SHARDS);
+        let mut walk = OverdueWalk::new(Owed::Attempt, shards, run.now);
+        while walk.has_more() {
+            if run.is_over() {
+                ended.more = true;
+                break;
+            }
+            let taken = store.table().take_abandoned(&mut walk, PER_STEP).await?;
+            ended.taken += taken.len();
+            let done = stream::iter(taken)
+                .map(|state| async move { self.end_one(store, &state, run.deadline).await })
+                .buffer_unordered(AT_ONCE);
+            let done: Vec<bool> = done.collect().await;
+            ended.failed += done.into_iter().filter(|done| !done).count();
+        }
+        Ok(ended)
+    }
+
+    /// Ends one; tells whether it could.
+    async fn end_one(&self, store: &Store, state: &Digest, deadline: Deadline) -> bool {
+        let Correlation(correlation) = Correlation::fresh();
+        let context = CallContext {
+            correlation,
+            deadline,
+        };
+        match self.end_attempt(store, state, &context).await {
+            Ok(()) => true,
+            Err(error) => {
                 tracing::warn!(%error, "a return nobody carried on was not given back yet");
+                false
             }
         }
-        Ok(abandoned.len())
     }
 
     async fn end_attempt(

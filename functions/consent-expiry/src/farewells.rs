@@ -1,7 +1,8 @@
 //! Tells banks that consents are over. The token is all that is left for it, and it goes with the
 //! telling; a bank that is down is asked again for three days.
 
-use jiff::Timestamp;
+use futures::{StreamExt, stream};
+use passerelle_aws::due::{self, OverdueWalk, Owed};
 use passerelle_aws::farewells::{DueFarewell, Said};
 use passerelle_aws::{Error, Store};
 use passerelle_banks::{Access, BankError, Connector, OpenToken};
@@ -10,7 +11,7 @@ use passerelle_domain::call_context::CallContext;
 use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::Correlation;
 
-use crate::Expiry;
+use crate::{Expiry, Run};
 
 /// Why a bank was not told.
 #[derive(Debug, thiserror::Error)]
@@ -21,30 +22,67 @@ enum FarewellError {
     Store(#[from] Error),
 }
 
-/// Banks told in one run.
-const PER_RUN: usize = 100;
+/// Farewells taken in one step.
+const PER_STEP: usize = 64;
+
+/// Banks told at a time.
+const AT_ONCE: usize = 16;
+
+/// What was said in one run.
+#[derive(Debug, Default)]
+pub(crate) struct Farewells {
+    pub(crate) taken: usize,
+    /// How many could not be opened or noted: they come up again by themselves.
+    pub(crate) failed: usize,
+    /// Whether time was up before everything was said.
+    pub(crate) more: bool,
+}
 
 impl Expiry {
-    /// Says what is owed; tells how many farewells were.
-    pub(crate) async fn say_farewells(
+    /// Says what is owed. A farewell that fails is tried again later, and keeps no other waiting.
+    pub(crate) async fn say_farewells(&self, store: &Store, run: Run) -> Result<Farewells, Error> {
+        let (now, deadline) = (run.now, run.deadline);
+        let mut said = Farewells::default();
+        let mut walk = OverdueWalk::new(Owed::Farewell, run.part.shards(due::SHARDS), now);
+        while walk.has_more() {
+            if run.is_over() {
+                said.more = true;
+                break;
+            }
+            let taken = store.take_farewells(&mut walk, PER_STEP, now).await?;
+            said.taken += taken.farewells.len();
+            said.failed += taken.unopened;
+            let noted = stream::iter(taken.farewells)
+                .map(|farewell| async move { self.say_and_note(store, &farewell, deadline).await })
+                .buffer_unordered(AT_ONCE);
+            let noted: Vec<bool> = noted.collect().await;
+            said.failed += noted.into_iter().filter(|noted| !noted).count();
+        }
+        Ok(said)
+    }
+
+    /// Says one; tells whether how it came out could be noted.
+    async fn say_and_note(
         &self,
         store: &Store,
+        farewell: &DueFarewell,
         deadline: Deadline,
-        now: Timestamp,
-    ) -> Result<usize, Error> {
-        let farewells = store.take_farewells(now, PER_RUN).await?;
-        for farewell in &farewells {
-            let said = self.say(store, farewell, deadline).await;
-            tracing::info!(
-                tenant = %farewell.client,
-                connection = %farewell.connection,
-                bank = %farewell.institution,
-                outcome = ?said,
-                "the bank is told that a consent is over"
-            );
-            store.said(farewell, said, self.clock.now()).await?;
+    ) -> bool {
+        let said = self.say(store, farewell, deadline).await;
+        tracing::info!(
+            tenant = %farewell.client,
+            connection = %farewell.connection,
+            bank = %farewell.institution,
+            outcome = ?said,
+            "the bank is told that a consent is over"
+        );
+        match store.said(farewell, said, self.clock.now()).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, connection = %farewell.connection, "it is said again");
+                false
+            }
         }
-        Ok(farewells.len())
     }
 
     async fn say(&self, store: &Store, farewell: &DueFarewell, deadline: Deadline) -> Said {

@@ -3,18 +3,39 @@
 //! completed; and banks that are still to be told.
 //!
 //! The calendar lists what is due and nothing else. A consent stays listed until everything it owed is
-//! done, so a run that stops anywhere is carried on by the next one.
+//! done, so a run that stops anywhere is carried on by the next one. Several schedules may call, each for a
+//! part of the calendar's and of the farewells' shards.
 
 mod abandoned;
 mod ends;
 mod farewells;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use passerelle_aws::{Clients, Keys, ReceiptBook, Store, Table};
 use passerelle_banks::{AispCertificates, BankBook, BankSettings, Banks, Onboarded};
+use passerelle_domain::Timestamp;
 use passerelle_domain::deadline::Deadline;
-use passerelle_runtime::{Clock, Environment, Function, StartError, WorkError};
+use passerelle_runtime::{Clock, Environment, Function, Part, StartError, Tick, WorkError};
+
+/// What a step keeps of the invocation's time to end what it has begun: a consent's patience, and a bank's.
+const TO_END: Duration = Duration::from_secs(40);
+
+/// One call of a schedule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) part: Part,
+    pub(crate) deadline: Deadline,
+    pub(crate) now: Timestamp,
+}
+
+impl Run {
+    /// Whether what is left is the next call's.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline.leaves_less_than(TO_END, Instant::now())
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Expiry {
@@ -56,9 +77,9 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         })
     });
     let book = Arc::new(book.map_err(|error| StartError::setup("the banks", error))?);
-    Ok(Function::new("consent-expiry").tick(move |_, deadline| {
+    Ok(Function::new("consent-expiry").tick(move |tick, deadline| {
         let book = Arc::clone(&book);
-        async move { book.current().await?.run(deadline).await }
+        async move { book.current().await?.run(tick, deadline).await }
     }))
 }
 
@@ -79,20 +100,27 @@ fn certificates(
 }
 
 impl Expiry {
-    async fn run(&self, deadline: Deadline) -> Result<(), WorkError> {
+    async fn run(&self, tick: Tick, deadline: Deadline) -> Result<(), WorkError> {
         let now = self.clock.now();
+        let run = Run {
+            part: tick.part,
+            deadline,
+            now,
+        };
         let store = self.store.metered();
-        let handled = self.handle_what_is_due(&store, now).await?;
-        let abandoned = self.end_abandoned(&store, now, deadline).await?;
-        // After the ends, so that a bank is told in the run that ended its consent.
-        let farewells = self.say_farewells(&store, deadline, now).await?;
+        let handled = self.handle_what_is_due(&store, run).await;
+        let abandoned = self.end_abandoned(&store, run).await;
+        // After the ends, so that a bank is told in the run that ended its consent; and also where the
+        // calendar could not be walked.
+        let farewells = self.say_farewells(&store, run).await;
+        let (handled, abandoned, farewells) = (handled?, abandoned?, farewells?);
         let usage = store.meter().usage();
         tracing::info!(
             due = handled.due,
-            failed = handled.failed,
-            more = handled.more,
-            abandoned,
-            farewells,
+            put_off = handled.failed + abandoned.failed + farewells.failed,
+            more = handled.more || abandoned.more || farewells.more,
+            abandoned = abandoned.taken,
+            farewells = farewells.taken,
             aws_calls = usage.table_requests + usage.kms_requests,
             rru = usage.read_units,
             wru = usage.write_units,

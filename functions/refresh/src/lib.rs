@@ -5,21 +5,46 @@
 //! A bank that is down is not sent work: its connections owe their sync until it may be tried, spread
 //! over the time after. Sending the same connection twice is harmless: the claim decides who works,
 //! inside the consent and the bank's call budget.
+//!
+//! Several schedules call, each for a part of the wheel's lanes and of the due marks' shards. A call does
+//! all that is due in its part unless its time is up first; what is left is the next call's, which goes on
+//! where this one stopped.
 
+mod overdue;
+mod sending;
 mod visiting;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use passerelle_aws::circuits::Circuits;
 use passerelle_aws::due::Owed;
 use passerelle_aws::wheel::RefreshesPerDay;
-use passerelle_aws::{Clients, Error, Queue, Table};
-use passerelle_domain::ids::{ClientId, ConnectionId};
-use passerelle_runtime::{Clock, Correlation, Environment, Function, StartError, Work, WorkError};
+use passerelle_aws::{Clients, Queue, Table};
+use passerelle_domain::Timestamp;
+use passerelle_domain::deadline::Deadline;
+use passerelle_runtime::{Clock, Environment, Function, Part, StartError, Tick, WorkError};
 
-/// Owed steps queued in one run, per kind.
-const OVERDUE_PER_RUN: usize = 200;
+/// Connections handled in one step of a sweep.
+const PER_STEP: usize = 1000;
+
+/// What a step keeps of the invocation's time to end what it has begun.
+const TO_END: Duration = Duration::from_secs(10);
+
+/// One call of a schedule.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    part: Part,
+    deadline: Deadline,
+    now: Timestamp,
+}
+
+impl Run {
+    /// Whether what is left is the next call's.
+    fn is_over(&self) -> bool {
+        self.deadline.leaves_less_than(TO_END, Instant::now())
+    }
+}
 
 #[derive(Debug)]
 struct Refresh {
@@ -46,76 +71,43 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
         refreshes_per_day: environment.parsed("REFRESHES_PER_DAY")?,
         clock: environment.clock(),
     });
-    Ok(Function::new("refresh").tick(move |_, _| {
+    Ok(Function::new("refresh").tick(move |tick, deadline| {
         let refresh = Arc::clone(&refresh);
-        async move { refresh.run().await }
+        async move { refresh.run(tick, deadline).await }
     }))
 }
 
 impl Refresh {
-    async fn run(&self) -> Result<(), WorkError> {
-        let now = self.clock.now();
+    async fn run(&self, tick: Tick, deadline: Deadline) -> Result<(), WorkError> {
+        let (part, now) = (tick.part, self.clock.now());
+        let run = Run {
+            part,
+            deadline,
+            now,
+        };
         let table = self.table.metered();
+        // One that fails keeps none of the others from being done; the call fails for it at the end.
         let syncs = self
-            .queue_overdue(&table, Owed::Sync, &self.sync_queue, now)
-            .await?;
-        let visits = self.walk_the_wheel(&table, now).await?;
+            .queue_overdue(&table, Owed::Sync, &self.sync_queue, run)
+            .await;
+        let visits = self.walk_the_wheel(&table, run).await;
         let scorings = self
-            .queue_overdue(&table, Owed::Scoring, &self.scoring_queue, now)
-            .await?;
+            .queue_overdue(&table, Owed::Scoring, &self.scoring_queue, run)
+            .await;
+        let (syncs, visits, scorings) = (syncs?, visits?, scorings?);
         let usage = table.meter().usage();
         tracing::info!(
             visited = visits.sent,
             waiting = visits.waiting,
-            overdue_syncs = syncs,
-            overdue_scorings = scorings,
+            overdue_syncs = syncs.sent,
+            overdue_scorings = scorings.sent,
+            unsent = visits.unsent + syncs.unsent + scorings.unsent,
+            more = visits.more || syncs.more || scorings.more,
             aws_calls = usage.table_requests + usage.queue_requests,
             rru = usage.read_units,
             wru = usage.write_units,
             "due work queued"
         );
         Ok(())
-    }
-
-    async fn queue_overdue(
-        &self,
-        table: &Table,
-        owed: Owed,
-        queue: &Queue,
-        now: Timestamp,
-    ) -> Result<usize, Error> {
-        let overdue = table.take_overdue(owed, now, OVERDUE_PER_RUN).await?;
-        let count = overdue.len();
-        self.send_all(table, queue, overdue).await?;
-        Ok(count)
-    }
-
-    async fn send_all(
-        &self,
-        table: &Table,
-        queue: &Queue,
-        connections: Vec<(ClientId, ConnectionId)>,
-    ) -> Result<(), Error> {
-        for (client, connection) in connections {
-            self.send(table, queue, client, connection).await?;
-        }
-        Ok(())
-    }
-
-    async fn send(
-        &self,
-        table: &Table,
-        queue: &Queue,
-        client: ClientId,
-        connection: ConnectionId,
-    ) -> Result<(), Error> {
-        let Correlation(correlation) = Correlation::fresh();
-        let work = Work {
-            client,
-            connection,
-            correlation,
-            decided_at: self.clock.now(),
-        };
-        queue.send(&work.client, &work, table.meter()).await
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::post;
 use passerelle_aws::due::Owed;
-use passerelle_aws::{Clients, Store, Table, Tenants};
+use passerelle_aws::{Clients, Error, Store, Table, Tenants};
+use passerelle_domain::ids::{ClientId, CustomerReference};
+use passerelle_domain::score_grounds::ScoreGrounds;
 use passerelle_runtime::{
     Clock, Door, Environment, Function, Routes, Scope, StartError, Work, WorkError,
 };
@@ -51,37 +53,53 @@ pub fn function(environment: &Environment, clients: &Clients) -> Result<Function
 }
 
 impl Scoring {
-    /// Learns anew from everything the customer's connections hold.
+    /// Learns anew from what the person's consents allow to be scored at this moment.
     async fn after_sync(&self, work: Work) -> Result<(), WorkError> {
         let store = self.store.metered();
-        let now = self.clock.now();
-        let found = store
-            .table()
-            .connection(&work.client, &work.connection)
-            .await?;
-        let Some((connection, _)) = found else {
+        let (table, now) = (store.table(), self.clock.now());
+        let (client, id) = (&work.client, &work.connection);
+        let mark = table.due_mark(client, id).await?;
+        let Some((connection, _)) = table.connection(client, id).await? else {
             return Ok(());
         };
-        let histories = person::histories(&store, &work.client, &connection.customer, now).await?;
-        if !histories.is_empty() {
-            let analysis = person::analyse(&histories, now)?;
-            let customer = &connection.customer;
-            store
-                .save_score(&work.client, customer, &histories, &analysis, now)
-                .await?;
-        }
-        store
-            .table()
-            .clear_due(&work.client, &work.connection, Owed::Scoring)
+        let customer = &connection.customer;
+        let grounds = table.score_grounds(client, customer, now).await?;
+        let histories = person::histories(&store, client, &grounds.connections(), now).await?;
+        let learned = person::learn(&histories, &grounds, now)?;
+        store.save_scores(client, customer, &learned, now).await?;
+        let still = self
+            .is_still_so(&store, (client, customer), &grounds)
             .await?;
+        if let Some(mark) = mark.filter(|mark| still && mark.owed() == Owed::Scoring) {
+            table.clear_due(client, id, mark).await?;
+        }
         let usage = store.meter().usage();
         tracing::info!(
             connections = histories.len(),
+            analyses = learned.len(),
             aws_calls = usage.table_requests + usage.kms_requests,
             rru = usage.read_units,
             wru = usage.write_units,
             "scored"
         );
         Ok(())
+    }
+
+    /// Whether the consents allow what they allowed when the work began. Otherwise what they no longer
+    /// justify goes again: whoever narrowed them looked before this was stored.
+    async fn is_still_so(
+        &self,
+        store: &Store,
+        (client, customer): (&ClientId, &CustomerReference),
+        grounds: &ScoreGrounds,
+    ) -> Result<bool, Error> {
+        let (table, now) = (store.table(), self.clock.now());
+        let still = table.score_grounds(client, customer, now).await? == *grounds;
+        if !still {
+            table
+                .forget_unjustified_scores(client, customer, now)
+                .await?;
+        }
+        Ok(still)
     }
 }

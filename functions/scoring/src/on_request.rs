@@ -1,16 +1,16 @@
 //! `POST /v1/scores`: a score for one purpose, over the connections that grant it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use passerelle_aws::Error;
 use passerelle_aws::access_log::Access;
-use passerelle_aws::pages::History;
 use passerelle_domain::Timestamp;
-use passerelle_domain::ids::{ClientId, CustomerReference};
-use passerelle_domain::purpose::{DataClass, PurposeCode, PurposeTerms};
+use passerelle_domain::ids::{ConnectionId, CustomerReference};
+use passerelle_domain::purpose::{DataClass, PurposeCode};
 use passerelle_knowledge::{Analysis, OwnInsurers};
-use passerelle_runtime::{Caller, Json, Problem};
+use passerelle_runtime::{Caller, Code, Json, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::{Scoring, person};
@@ -39,16 +39,25 @@ pub(crate) async fn compute(
     caller: Caller,
     Json(request): Json<ScoreRequest>,
 ) -> Result<Json<ScoreAnswer>, Problem> {
-    let now = scoring.clock.now();
-    let granting = scoring.granting(&caller.client, &request, now).await?;
-    if granting.histories.is_empty() {
+    let (store, now) = (scoring.store.metered(), scoring.clock.now());
+    let (client, customer) = (&caller.client, &request.customer);
+    let grounds = store.table().score_grounds(client, customer, now).await;
+    let grounds = grounds.map_err(refused)?;
+    let connections = grounds.connections_for(&request.purpose);
+    if connections.is_empty() {
         return Err(Problem::purpose_not_granted());
     }
+    let histories = person::histories(&store, client, &connections, now).await;
+    let histories = histories.map_err(refused)?;
+    if histories.is_empty() {
+        return Err(not_read());
+    }
     scoring.log(&caller, &request, now).await?;
-    let histories = granting.histories;
-    let whole = person::analyse(&histories, now).map_err(refused)?;
+    let whole = person::analyse(&histories.iter().collect::<Vec<_>>(), now).map_err(refused)?;
+    let read = histories.iter().map(|it| it.connection.id.clone());
+    let read: BTreeSet<ConnectionId> = read.collect();
     // What one of them was not told of is shown of none.
-    let told = granting.terms.iter();
+    let told = grounds.terms(&request.purpose, &read);
     let analysis = told.fold(whole, |analysis, terms| analysis.visible_to(terms));
     let settings = scoring.store.table().settings(&caller.client).await;
     let names = settings.map_err(refused)?.insurer_names;
@@ -57,17 +66,14 @@ pub(crate) async fn compute(
         customer: request.customer,
         purpose: request.purpose,
         computed_at: now,
-        connections: histories.len(),
+        connections: read.len(),
         analysis,
     }))
 }
 
-/// What a purpose may be computed from now.
-#[derive(Default)]
-struct Granting {
-    histories: Vec<History>,
-    /// What the person was told, connection by connection.
-    terms: Vec<PurposeTerms>,
+fn not_read() -> Problem {
+    Problem::new(Code::NotFound)
+        .with_detail("Nothing has been read yet: wait for the first sync of a connection.")
 }
 
 impl Scoring {
@@ -89,36 +95,6 @@ impl Scoring {
         };
         let table = self.store.table();
         table.log_access(&access).await.map_err(refused)
-    }
-
-    /// The histories whose consent grants the purpose at this moment.
-    async fn granting(
-        &self,
-        client: &ClientId,
-        request: &ScoreRequest,
-        now: Timestamp,
-    ) -> Result<Granting, Problem> {
-        let store = self.store.metered();
-        let histories = person::histories(&store, client, &request.customer, now)
-            .await
-            .map_err(refused)?;
-        let mut granting = Granting::default();
-        for history in histories {
-            let consent = &history.connection.consent;
-            let stored = store
-                .table()
-                .consent(client, consent)
-                .await
-                .map_err(refused)?;
-            let purpose = &request.purpose;
-            let granted =
-                stored.filter(|stored| stored.consent.permits(purpose, DataClass::Scores, now));
-            if let Some(terms) = granted.and_then(|it| it.consent.terms(purpose).cloned()) {
-                granting.terms.push(terms);
-                granting.histories.push(history);
-            }
-        }
-        Ok(granting)
     }
 }
 

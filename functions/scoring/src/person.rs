@@ -1,27 +1,29 @@
 //! One person as knowledge sees them: every account once, whatever connection it was reached by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use passerelle_aws::pages::{AccountHistory, History};
+use passerelle_aws::scores::Learned;
 use passerelle_aws::{Error, Store};
-use passerelle_domain::connection::ConnectionStatus;
-use passerelle_domain::ids::{AccountId, ClientId, CustomerReference};
+use passerelle_domain::ids::{AccountId, ClientId, ConnectionId};
+use passerelle_domain::score_grounds::ScoreGrounds;
 use passerelle_knowledge::{Analysis, Choices};
 
-/// The readable histories of a customer's live connections.
+/// What was read of these connections, of those something was read of. Only connections that may be
+/// scored are named here: what no purpose allows to be scored is not even opened.
 pub(crate) async fn histories(
     store: &Store,
     client: &ClientId,
-    customer: &CustomerReference,
+    connections: &BTreeSet<ConnectionId>,
     now: Timestamp,
 ) -> Result<Vec<History>, Error> {
     let mut histories = Vec::new();
-    for connection in store.table().connections_of(client, customer).await? {
-        match store.history(client, &connection, now).await {
-            Ok(Some(history)) if is_live(&history, now) => histories.push(history),
-            // Withdrawn or erased: nothing of it can be opened, and nothing of it is learned from.
+    for connection in connections {
+        match store.history(client, connection, now).await {
+            Ok(Some(history)) if !history.accounts.is_empty() => histories.push(history),
+            // Not read yet, withdrawn or erased.
             Ok(_) | Err(Error::Erased) => {}
             Err(error) => return Err(error),
         }
@@ -29,14 +31,30 @@ pub(crate) async fn histories(
     Ok(histories)
 }
 
-fn is_live(history: &History, now: Timestamp) -> bool {
-    let connection = &history.connection;
-    let closed = matches!(connection.status, ConnectionStatus::Closed { .. });
-    !closed && now < connection.consent_until && !history.accounts.is_empty()
+/// One analysis for each set of connections that a purpose is granted on, as of today.
+pub(crate) fn learn<'a>(
+    histories: &'a [History],
+    grounds: &ScoreGrounds,
+    now: Timestamp,
+) -> Result<Vec<Learned<'a, Analysis>>, Error> {
+    let readable = histories.iter().map(|it| it.connection.id.clone());
+    let sets = grounds.sets(&readable.collect());
+    let learned = sets.iter().map(|set| {
+        let histories = histories.iter();
+        let histories: Vec<&History> = histories
+            .filter(|it| set.contains(&it.connection.id))
+            .collect();
+        let analysis = analyse(&histories, now)?;
+        Ok(Learned {
+            histories,
+            analysis,
+        })
+    });
+    learned.collect()
 }
 
 /// What the histories tell, as of today.
-pub(crate) fn analyse(histories: &[History], now: Timestamp) -> Result<Analysis, Error> {
+pub(crate) fn analyse(histories: &[&History], now: Timestamp) -> Result<Analysis, Error> {
     // A joint account reached through two connections is one account: the longer history stands.
     let mut accounts: BTreeMap<&AccountId, &AccountHistory> = BTreeMap::new();
     for account in histories.iter().flat_map(|history| &history.accounts) {
@@ -54,7 +72,7 @@ pub(crate) fn analyse(histories: &[History], now: Timestamp) -> Result<Analysis,
 }
 
 /// What was decided about any of these connections.
-fn choices(histories: &[History]) -> Result<Choices, Error> {
+fn choices(histories: &[&History]) -> Result<Choices, Error> {
     let mut all = Choices::default();
     for history in histories {
         all.add(history.choices()?.choices);

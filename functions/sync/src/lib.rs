@@ -14,7 +14,7 @@ use std::sync::Arc;
 use passerelle_aws::circuits::Circuits;
 use passerelle_aws::claims::{Claim, ClaimRefusal};
 use passerelle_aws::connections::{Loaded, SyncOutcome};
-use passerelle_aws::due::Owed;
+use passerelle_aws::due::{DueMark, Owed};
 use passerelle_aws::readings::OpenReading;
 use passerelle_aws::{Clients, Keys, Queue, Store, Table};
 use passerelle_banks::{
@@ -164,7 +164,16 @@ impl Sync {
             correlation: work.correlation.clone(),
             deadline,
         };
-        let result = self.bring_up_to_date(&store, &claim, &work, &context).await;
+        let loaded = store.load(&claim, self.clock.now()).await;
+        let mark = loaded.as_ref().ok().and_then(|loaded| loaded.mark);
+        let mark = mark.filter(|mark| mark.owed() == Owed::Sync);
+        let result = match loaded {
+            Ok(loaded) => {
+                self.bring_up_to_date(&store, &claim, &loaded, &work, &context)
+                    .await
+            }
+            Err(error) => Err(error.into()),
+        };
         self.note_health(&claim, &result).await;
         let usage = store.meter().usage();
         tracing::info!(
@@ -178,7 +187,7 @@ impl Sync {
         );
         match result {
             Ok(_) => Ok(()),
-            Err(error) => self.give_back(&store, &claim, error).await,
+            Err(error) => self.give_back(&store, &claim, mark, error).await,
         }
     }
 
@@ -186,17 +195,17 @@ impl Sync {
         &self,
         store: &Store,
         claim: &Claim,
+        loaded: &Loaded,
         work: &Work,
         context: &CallContext,
     ) -> Result<Outcome, SyncError> {
         let now = self.clock.now();
-        let loaded = store.load(claim, now).await?;
         let read_at = loaded.content.read_at;
         if !claim.continues() && read_at.is_some_and(|read| read >= work.decided_at) {
             store.table().release_unused(claim).await?;
             return Ok(Outcome::DoneBefore);
         }
-        self.refuse_without_the_person(claim, &loaded, now)?;
+        self.refuse_without_the_person(claim, loaded, now)?;
         let fingerprint_key = store
             .vault()
             .tenant_key(&work.client, now)
@@ -212,7 +221,7 @@ impl Sync {
                 .banks
                 .connector_of(&claim.connection.institution, &token)?,
             claim,
-            loaded: &loaded,
+            loaded,
             context,
             key: &fingerprint_key,
             clock: &self.clock,
@@ -222,7 +231,7 @@ impl Sync {
                 let mut fetched = *fetched;
                 let stored = fetched.stored.take();
                 let merged = merge::merge(&loaded.content, fetched, now, self.clock.now());
-                self.store_merged(store, claim, &loaded, (stored, merged), work)
+                self.store_merged(store, claim, loaded, (stored, merged), work)
                     .await
             }
             Read::InPart => self.owe_the_rest(store, claim, work).await,
@@ -344,6 +353,7 @@ impl Sync {
         &self,
         store: &Store,
         claim: &Claim,
+        mark: Option<DueMark>,
         error: SyncError,
     ) -> Result<(), WorkError> {
         let (table, now) = (store.table(), self.clock.now());
@@ -361,11 +371,13 @@ impl Sync {
             error @ SyncError::TokenNotKept(_) => {
                 tracing::error!(%error, "the former token may be spent");
                 table.release(claim).await?;
-                Err(error.into())
+                Err(WorkError::retryable(error))
             }
             SyncError::Bank(error) if error.needs_psu().is_some() => {
                 if let Some(reason) = error.needs_psu() {
-                    table.require_reauthentication(claim, reason, now).await?;
+                    table
+                        .require_reauthentication(claim, reason, mark, now)
+                        .await?;
                 }
                 Ok(())
             }
@@ -399,20 +411,14 @@ impl Sync {
             }
             // Nothing is wrong: what is known stays as it is until the person comes back.
             SyncError::Bank(BankError::PersonNeeded) => {
-                let connection = &claim.connection;
-                table
-                    .clear_due(&connection.client, &connection.id, Owed::Sync)
-                    .await?;
+                owe_no_more(table, claim, mark).await?;
                 tracing::info!("the bank is read only while the person is there");
                 Ok(())
             }
             // Ours to mend (certificate, registration, a refused request): retrying burns the budget.
             SyncError::Bank(error) => {
                 tracing::error!(failure = true, %error, "the bank refuses this connection until we change something");
-                let connection = &claim.connection;
-                table
-                    .clear_due(&connection.client, &connection.id, Owed::Sync)
-                    .await?;
+                owe_no_more(table, claim, mark).await?;
                 Ok(())
             }
         }
@@ -423,6 +429,23 @@ impl Sync {
 fn goes_on(loaded: &Loaded, token: &OpenToken, now: Timestamp) -> bool {
     let left = loaded.content.reading.as_ref();
     left.is_some_and(|left| left.goes_on(token.authorised_at(), now))
+}
+
+/// What was owed when the work began can only be done once something else changed.
+async fn owe_no_more(
+    table: &Table,
+    claim: &Claim,
+    mark: Option<DueMark>,
+) -> Result<(), passerelle_aws::Error> {
+    let connection = &claim.connection;
+    match mark {
+        Some(mark) => {
+            table
+                .clear_due(&connection.client, &connection.id, mark)
+                .await
+        }
+        None => Ok(()),
+    }
 }
 
 fn log_refusal(refusal: ClaimRefusal) {

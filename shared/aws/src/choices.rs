@@ -10,9 +10,9 @@ use passerelle_domain::ids::{ClientId, ConnectionId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attributes::{Item, bytes, get_bytes, get_number, moment, number, text};
+use crate::attributes::{Item, bytes, get_bytes, get_number, moment, number};
 use crate::content::{pack, unpack};
-use crate::due::{Owed, first_look};
+use crate::due::{Owed, RENEW_MARK, SET_MARK, first_look, mark_values, version_values};
 use crate::error::Error;
 use crate::pages::History;
 use crate::store::Store;
@@ -156,18 +156,20 @@ impl Store {
             .set_key(Some(Key::data(client, connection).into_item()));
         let update = match mark {
             Mark::Score => update
-                .update_expression("SET due_shard = :shard, due_at = :due")
+                .update_expression(format!("SET {SET_MARK}"))
                 .condition_expression(
-                    "attribute_exists(pk) AND (attribute_not_exists(due_shard) OR due_shard = :shard)",
+                    "attribute_exists(pk) AND \
+                     (attribute_not_exists(due_shard) OR due_shard = :due_shard)",
                 )
-                .expression_attribute_values(
-                    ":shard",
-                    text(Owed::Scoring.shard_text(connection)),
-                )
-                .expression_attribute_values(":due", text(first_look(now))),
+                .set_expression_attribute_values(Some(
+                    mark_values(Owed::Scoring, connection, first_look(now))
+                        .into_iter()
+                        .collect(),
+                )),
             Mark::AfterSync => update
-                .update_expression("SET rescore = :now")
+                .update_expression(format!("SET rescore = :now, {RENEW_MARK}"))
                 .condition_expression("attribute_exists(pk)")
+                .set_expression_attribute_values(Some(version_values().into_iter().collect()))
                 .expression_attribute_values(":now", moment(now)),
         };
         update.build().map_err(|_| Error::Unreadable("choices"))

@@ -20,7 +20,7 @@ use passerelle_domain::ids::{ClientId, ConnectionId};
 use crate::attributes::{Item, get_moment, get_number, get_text, json, moment, number, text};
 use crate::connections::{read_budget, read_connection};
 use crate::content::Content;
-use crate::due::Owed;
+use crate::due::DueMark;
 use crate::error::Error;
 use crate::table::{AsSliceOf, Key, Table};
 
@@ -271,7 +271,7 @@ impl Table {
     }
 
     /// Records that the bank wants the person again, and tells the client. No sync runs until it is
-    /// mended.
+    /// mended, so the one that was owed when the work began is owed no more.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -279,6 +279,7 @@ impl Table {
         &self,
         claim: &Claim,
         reason: ReauthenticationReason,
+        mark: Option<DueMark>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let connection = &claim.connection;
@@ -311,7 +312,10 @@ impl Table {
             Ok(()) | Err(Error::Conflict) => {}
             Err(error) => return Err(error),
         }
-        self.clear_due(claim.client(), claim.id(), Owed::Sync).await
+        match mark {
+            Some(mark) => self.clear_due(claim.client(), claim.id(), mark).await,
+            None => Ok(()),
+        }
     }
 
     /// Changes the gate while the claim is the latest one.

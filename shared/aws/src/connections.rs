@@ -22,7 +22,7 @@ use crate::attributes::{
 };
 use crate::claims::Claim;
 use crate::content::{Content, sealed_content, unpack};
-use crate::due::{Owed, first_look};
+use crate::due::{DueMark, Owed, SET_MARK, first_look, mark_values};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key, Table};
@@ -57,6 +57,8 @@ pub struct Loaded {
     /// Whether what is learned must be computed anew even when the bank brings nothing new: it was said
     /// so, or a score is still owed.
     pub rescore: bool,
+    /// What was owed when it was read: only this mark is removed when the work is done.
+    pub mark: Option<DueMark>,
     pub(crate) key: DataKey,
     pub(crate) token_key: DataKey,
 }
@@ -68,38 +70,6 @@ pub(crate) struct OpenContent {
 }
 
 impl Table {
-    /// Removes the mark of a step that is no longer owed.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn clear_due(
-        &self,
-        client: &ClientId,
-        connection: &ConnectionId,
-        owed: Owed,
-    ) -> Result<(), Error> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(Key::data(client, connection).into_item()))
-            .update_expression("REMOVE due_shard, due_at")
-            .condition_expression("due_shard = :shard")
-            .expression_attribute_values(":shard", text(owed.shard_text(connection)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(Error::from_sdk);
-        match answer {
-            Ok(answer) => self
-                .meter
-                .table_write(answer.consumed_capacity.as_slice_of()),
-            Err(Error::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
     /// A client's connection as it stands.
     ///
     /// # Errors
@@ -257,8 +227,22 @@ impl Store {
         owed: Option<Owed>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let data = self.committed(claim, loaded, content, outcome, owed, now)?;
-        self.write_data(data).await
+        let committed = Committed {
+            content,
+            outcome,
+            owed,
+            now,
+        };
+        let mark = ended_sync(loaded, owed);
+        let data = self.committed(claim, loaded, &committed, mark)?;
+        match self.write_data(data).await {
+            // A newer worker, or only a newer mark: without touching that, the condition tells.
+            Err(Error::Conflict) if mark.is_some() => {
+                let data = self.committed(claim, loaded, &committed, None)?;
+                self.write_data(data).await
+            }
+            written => written,
+        }
     }
 
     /// The same of a reading that was stored on its way: the gate is told in the same write that it is
@@ -275,10 +259,23 @@ impl Store {
         owed: Option<Owed>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let data = self.committed(claim, loaded, content, outcome, owed, now)?;
-        let gate = self.table.unmarked_gate(claim)?;
-        let writes = [data, gate].map(|it| TransactWriteItem::builder().update(it).build());
-        self.table.transact(writes.into()).await
+        let committed = Committed {
+            content,
+            outcome,
+            owed,
+            now,
+        };
+        let writes = |mark| {
+            let data = self.committed(claim, loaded, &committed, mark)?;
+            let gate = self.table.unmarked_gate(claim)?;
+            let writes = [data, gate].map(|it| TransactWriteItem::builder().update(it).build());
+            Ok::<_, Error>(Vec::from(writes))
+        };
+        let mark = ended_sync(loaded, owed);
+        match self.table.transact(writes(mark)?).await {
+            Err(Error::Conflict) if mark.is_some() => self.table.transact(writes(None)?).await,
+            written => written,
+        }
     }
 
     /// A change of the data item alone.
@@ -302,38 +299,70 @@ impl Store {
         Ok(())
     }
 
+    /// The change of the data item that makes a sync stand. It owes the next step, or removes the mark of
+    /// the sync that was owed when the work began, if it is still that one: a score that was owed before,
+    /// and what was owed since, is still to be done.
     fn committed(
         &self,
         claim: &Claim,
         loaded: &Loaded,
-        content: &Content,
-        outcome: &SyncOutcome,
-        owed: Option<Owed>,
-        now: Timestamp,
+        committed: &Committed<'_>,
+        mark: Option<DueMark>,
     ) -> Result<Update, Error> {
         let (client, connection) = (claim.client(), claim.id());
+        let content = committed.content;
         let sealed = sealed_content(&loaded.key, client, connection, claim.seq, content)?;
         let set = "SET seq = :seq, content = :content, outcome = :outcome, synced_at = :now";
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(Key::data(client, connection).into_item()))
-            // Its own checkpoints have the same number.
-            .condition_expression("seq <= :seq AND attribute_not_exists(fenced)")
             .expression_attribute_values(":seq", number(claim.seq))
             .expression_attribute_values(":content", bytes(sealed))
-            .expression_attribute_values(":outcome", json(outcome)?)
-            .expression_attribute_values(":now", moment(now));
-        let update = match owed {
-            Some(step) => update
-                .update_expression(format!(
-                    "{set}, due_shard = :shard, due_at = :due REMOVE rescore"
-                ))
-                .expression_attribute_values(":shard", text(step.shard_text(connection)))
-                .expression_attribute_values(":due", text(first_look(now))),
-            None => update.update_expression(format!("{set} REMOVE due_shard, due_at")),
+            .expression_attribute_values(":outcome", json(committed.outcome)?)
+            .expression_attribute_values(":now", moment(committed.now));
+        let (and_then, and_only_if, values) = match (committed.owed, mark) {
+            (Some(step), _) => (
+                format!(", {SET_MARK} REMOVE rescore"),
+                String::new(),
+                mark_values(step, connection, first_look(committed.now)),
+            ),
+            (None, Some(mark)) => {
+                let (same, values) = mark.unchanged();
+                let remove = " REMOVE due_shard, due_at, due_tries".to_owned();
+                (remove, format!(" AND {same}"), values)
+            }
+            (None, None) => (String::new(), String::new(), Vec::new()),
         };
-        update.build().map_err(|_| Error::Unreadable("data"))
+        let update = values.into_iter().fold(update, |update, (name, value)| {
+            update.expression_attribute_values(name, value)
+        });
+        update
+            .update_expression(format!("{set}{and_then}"))
+            // Its own checkpoints have the same number.
+            .condition_expression(format!(
+                "seq <= :seq AND attribute_not_exists(fenced){and_only_if}"
+            ))
+            .build()
+            .map_err(|_| Error::Unreadable("data"))
     }
+}
+
+/// What a commit writes.
+struct Committed<'a> {
+    content: &'a Content,
+    outcome: &'a SyncOutcome,
+    owed: Option<Owed>,
+    now: Timestamp,
+}
+
+/// The mark a sync that owes nothing next removes.
+fn ended_sync(loaded: &Loaded, owed: Option<Owed>) -> Option<DueMark> {
+    let mark = loaded.mark.filter(|mark| mark.owed() == Owed::Sync);
+    mark.filter(|_| owed.is_none())
+}
+
+fn owes(mark: Option<DueMark>, step: Owed) -> bool {
+    mark.is_some_and(|mark| mark.owed() == step)
 }
 
 /// Where a token belongs, whichever item holds it.
@@ -359,18 +388,16 @@ fn open_data(
     let place = token_place(client, connection, get_number(data, "token_seq")?);
     let token = keys.token.open(&place, get_bytes(data, "token")?)?;
     let OpenContent { content, seq } = open_content(client, connection, &keys.data, data)?;
+    let mark = DueMark::of_item(data);
     Ok(Loaded {
         token,
         content,
         seq,
-        rescore: data.contains_key("rescore") || owes_scoring(data),
+        rescore: data.contains_key("rescore") || owes(mark, Owed::Scoring),
+        mark,
         key: keys.data,
         token_key: keys.token,
     })
-}
-
-fn owes_scoring(data: &Item) -> bool {
-    get_text(data, "due_shard").is_ok_and(|shard| Owed::Scoring.is_named_by(shard))
 }
 
 pub(crate) fn open_content(

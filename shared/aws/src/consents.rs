@@ -69,7 +69,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<Opened, Error> {
         let mut writes = vec![
-            self.put_new(consent_item(consent)?),
+            self.put_new(consent_item(consent, now)?),
             self.put_new(link_item(consent, link, now)),
         ];
         if let Some(key) = idempotency {
@@ -156,8 +156,13 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::Conflict`] when it was changed since it was read.
-    pub async fn save_consent(&self, next: &Consent, told: &[DomainEvent]) -> Result<(), Error> {
-        let update = consent_update(&self.name, next)?;
+    pub async fn save_consent(
+        &self,
+        next: &Consent,
+        told: &[DomainEvent],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let update = consent_update(&self.name, next, now)?;
         if !told.is_empty() {
             let mut writes = vec![TransactWriteItem::builder().update(update).build()];
             for event in told {
@@ -228,12 +233,12 @@ impl Table {
     }
 }
 
-fn consent_item(consent: &Consent) -> Result<Item, Error> {
+fn consent_item(consent: &Consent, now: Timestamp) -> Result<Item, Error> {
     let mut item = Key::consent(&consent.client, &consent.id).with([
         ("body", json(consent)?),
         ("version", number(consent.version)),
     ]);
-    if let Some(entry) = calendar::entry(consent) {
+    if let Some(entry) = calendar::entry(consent, now) {
         item.insert("calendar_day".into(), text(entry.day));
         item.insert("calendar_key".into(), text(entry.key));
     }
@@ -265,7 +270,7 @@ fn read_consent(item: &Item) -> Result<StoredConsent, Error> {
 }
 
 /// The conditional update that stores the next version, alone or inside a transaction.
-pub(crate) fn consent_update(table: &str, next: &Consent) -> Result<Update, Error> {
+pub(crate) fn consent_update(table: &str, next: &Consent, now: Timestamp) -> Result<Update, Error> {
     let previous = next.version.saturating_sub(1);
     let mut expression = "SET body = :body, version = :version".to_owned();
     let mut update = Update::builder()
@@ -281,14 +286,14 @@ pub(crate) fn consent_update(table: &str, next: &Consent) -> Result<Update, Erro
             .expression_attribute_names("#connection", "connection")
             .expression_attribute_values(":connection", text(connection.as_str()));
     }
-    match calendar::entry(next) {
+    match calendar::entry(next, now) {
         Some(entry) => {
-            expression.push_str(", calendar_day = :day, calendar_key = :key");
+            expression.push_str(", calendar_day = :day, calendar_key = :key REMOVE calendar_tries");
             update = update
                 .expression_attribute_values(":day", text(entry.day))
                 .expression_attribute_values(":key", text(entry.key));
         }
-        None => expression.push_str(" REMOVE calendar_day, calendar_key"),
+        None => expression.push_str(" REMOVE calendar_day, calendar_key, calendar_tries"),
     }
     update
         .update_expression(expression)

@@ -17,10 +17,11 @@ use passerelle_domain::trace::Trace;
 
 use crate::attributes::{Item, bytes, get_bytes, get_number, get_parsed, moment, number, text};
 use crate::consents::consent_update;
+use crate::due::{Owed, SET_MARK, mark_values};
 use crate::error::Error;
 use crate::farewells::owed_farewell;
 use crate::receipts::ReceiptBook;
-use crate::table::{AsSliceOf, Key, Table};
+use crate::table::{AsSliceOf, Key, Table, sortable};
 
 /// How often an end is tried again when a sync got in between.
 const TRIES: usize = 5;
@@ -59,7 +60,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, Error> {
         let owner = (&ended.client, connection);
-        let consent = consent_update(&self.name, ended)?;
+        let consent = consent_update(&self.name, ended, now)?;
         let mut writes = vec![TransactWriteItem::builder().update(consent).build()];
         let Some(gate) = self.get(&self.name, Key::gate(owner.0, owner.1)).await? else {
             return Ok(writes);
@@ -77,7 +78,7 @@ impl Table {
             writes.push(self.destroyed_data_key(owner));
         }
         if let Some(data) = &data {
-            writes.push(self.data_without_token(owner, data, keeps)?);
+            writes.push(self.data_without_token(owner, data, keeps, now)?);
         }
         writes.extend(farewell);
         Ok(writes)
@@ -141,13 +142,14 @@ impl Table {
         TransactWriteItem::builder().set_update(update.ok()).build()
     }
 
-    /// The data item goes with its key. Where it is kept, it keeps no token, and a sync that still runs
-    /// finds that it was fenced off.
+    /// The data item goes with its key. Where it is kept, it keeps no token, a sync that still runs finds
+    /// that it was fenced off, and a score is owed: what was learned from it is learned anew without it.
     fn data_without_token(
         &self,
         owner: (&ClientId, &ConnectionId),
         data: &Item,
         keeps: bool,
+        now: Timestamp,
     ) -> Result<TransactWriteItem, Error> {
         let key = Key::data(owner.0, owner.1).into_item();
         let seen = number(get_number(data, "token_seq").unwrap_or_default());
@@ -169,8 +171,15 @@ impl Table {
         let update = Update::builder()
             .table_name(&self.name)
             .set_key(Some(key))
-            .update_expression("SET fenced = :yes REMOVE #token, token_seq, due_shard, due_at")
+            .update_expression(format!(
+                "SET fenced = :yes, {SET_MARK} REMOVE #token, token_seq, rescore"
+            ))
             .condition_expression(same)
+            .set_expression_attribute_values(Some(
+                mark_values(Owed::Scoring, owner.1, sortable(now))
+                    .into_iter()
+                    .collect(),
+            ))
             .expression_attribute_names("#token", "token")
             .expression_attribute_values(":seen", seen)
             .expression_attribute_values(":held", held)
@@ -207,9 +216,8 @@ impl Table {
         }
         let customer: CustomerReference = get_parsed(&gate, "customer")?;
         self.erase_rows(owner).await?;
-        self.delete(&self.name, Key::score(client, &customer))
+        self.forget_unjustified_scores(client, &customer, now)
             .await?;
-        self.score_the_rest(owner, &customer, now).await?;
         self.note_erased(owner, now).await
     }
 
@@ -217,21 +225,6 @@ impl Table {
         for key in self.keys_of_partition(owner).await? {
             if key.sk != "G" && !key.sk.starts_with(Key::FAREWELL) {
                 self.delete(&self.name, key).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What is known from the person's other connections is computed anew, without this one.
-    pub(crate) async fn score_the_rest(
-        &self,
-        owner: (&ClientId, &ConnectionId),
-        customer: &CustomerReference,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        for other in self.connections_of(owner.0, customer).await? {
-            if other != *owner.1 {
-                self.owe_scoring(owner.0, &other, now).await?;
             }
         }
         Ok(())

@@ -22,6 +22,9 @@ const SHARDS: u32 = 4;
 /// How long events are kept.
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How often a transaction that met another one is tried before the last time.
+const TRIES_WHILE_BUSY: usize = 2;
+
 /// Days one page looks at: an old cursor of a silent client is walked in steps.
 const DAYS_PER_PAGE: usize = 8;
 
@@ -59,6 +62,17 @@ impl Table {
 
     /// Makes several writes, all or none.
     pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), Error> {
+        for _ in 0..TRIES_WHILE_BUSY {
+            match self.transact_once(writes.clone()).await {
+                // Another transaction was passing over one of the items: it is through by now.
+                Err(Error::Busy(_)) => {}
+                done => return done,
+            }
+        }
+        self.transact_once(writes).await
+    }
+
+    async fn transact_once(&self, writes: Vec<TransactWriteItem>) -> Result<(), Error> {
         if writes.is_empty() {
             return Ok(());
         }

@@ -7,6 +7,7 @@
 //! gate counts them.
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use passerelle_domain::authorisation::Authorisation;
 use passerelle_domain::farewell::next_try;
@@ -17,7 +18,7 @@ use crate::attributes::{
     Item, bytes, get_bytes, get_moment, get_number, get_parsed, get_text, moment, number, text,
 };
 use crate::connections::token_place;
-use crate::due::Owed;
+use crate::due::{OverdueWalk, Owed};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{Key, Table, sortable};
@@ -87,6 +88,17 @@ impl Opener {
         }
     }
 }
+/// Farewells that were lent to a sweep.
+#[derive(Debug, Default)]
+pub struct TakenFarewells {
+    /// What is to be said.
+    pub farewells: Vec<DueFarewell>,
+    /// How many could not be opened.
+    pub unopened: usize,
+}
+
+/// Farewells opened at a time.
+const AT_ONCE: usize = 8;
 
 /// How telling the bank came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,23 +166,42 @@ pub(crate) fn attempt_farewell(
 }
 
 impl Store {
-    /// Farewells that are due, at most `limit`, longest owed first. Each is lent for a few minutes:
-    /// another sweep does not take it meanwhile.
+    /// The next farewells of a walk, at most `limit`, longest owed first. Each is lent for a few minutes:
+    /// another sweep does not take it meanwhile. One that cannot be opened comes up again, less and less
+    /// often, and keeps no other waiting.
     ///
     /// # Errors
     /// When AWS does not answer.
     pub async fn take_farewells(
         &self,
-        now: Timestamp,
+        walk: &mut OverdueWalk,
         limit: usize,
-    ) -> Result<Vec<DueFarewell>, Error> {
-        let mut taken = Vec::new();
-        for key in self.table.take_due(Owed::Farewell, now, limit).await? {
-            match self.open_farewell(key.clone(), now).await {
-                Ok(farewell) => taken.extend(farewell),
-                // Its key is gone: nobody can use the token, nothing is left to say.
-                Err(Error::Erased) => self.table.delete(&self.table.name, key).await?,
-                Err(error) => return Err(error),
+        now: Timestamp,
+    ) -> Result<TakenFarewells, Error> {
+        let keys = self.table.take_due(walk, limit).await?;
+        let opened = stream::iter(keys)
+            .map(|key| async move {
+                let opened = match self.open_farewell(key.clone(), now).await {
+                    // Its key is gone: nobody can use the token, nothing is left to say.
+                    Err(Error::Erased) => {
+                        let deleted = self.table.delete(&self.table.name, key.clone()).await;
+                        deleted.map(|()| None)
+                    }
+                    opened => opened,
+                };
+                (key, opened)
+            })
+            .buffered(AT_ONCE);
+        let opened: Vec<_> = opened.collect().await;
+        let mut taken = TakenFarewells::default();
+        for (key, opened) in opened {
+            match opened {
+                Ok(farewell) => taken.farewells.extend(farewell),
+                Err(error) => {
+                    taken.unopened += 1;
+                    let connection = key.connection_of().map(|(_, id)| id.to_string());
+                    tracing::error!(%error, connection, "a farewell cannot be opened yet");
+                }
             }
         }
         Ok(taken)

@@ -28,6 +28,7 @@ pub mod queues;
 pub mod readings;
 pub mod receipts;
 pub mod renewals;
+pub mod score_grounds;
 pub mod scores;
 mod secrets;
 pub mod self_care;

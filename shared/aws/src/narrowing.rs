@@ -34,35 +34,19 @@ impl Store {
         if !consent.justifies(DataClass::Transactions) && !self.erase_lines(owner, now).await? {
             return Ok(false);
         }
+        let table = &self.table;
         if !consent.justifies(DataClass::Scores) {
-            self.erase_what_was_learned(consent, connection, now)
-                .await?;
+            let choices = Key::choices(&consent.client, connection);
+            table.delete(&table.name, choices).await?;
         }
+        table
+            .forget_unjustified_scores(&consent.client, &consent.customer, now)
+            .await?;
         let Ok(done) = consent.apply(ConsentEvent::Erased, now) else {
             return Ok(true);
         };
-        self.table.save_consent(&done, &[]).await?;
+        self.table.save_consent(&done, &[], now).await?;
         Ok(true)
-    }
-
-    async fn erase_what_was_learned(
-        &self,
-        consent: &Consent,
-        connection: &ConnectionId,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let (client, customer) = (&consent.client, &consent.customer);
-        let table = &self.table;
-        table
-            .delete(&table.name, Key::choices(client, connection))
-            .await?;
-        table
-            .delete(&table.name, Key::score(client, customer))
-            .await?;
-        // What the person's other connections tell is computed anew, without this one.
-        table
-            .score_the_rest((client, connection), customer, now)
-            .await
     }
 
     /// Pages, buffers and the memory of served lines; then a fresh data key, so that every copy of them,

@@ -22,7 +22,7 @@ use crate::attributes::{bytes, get_bytes, get_number, get_text, moment, number, 
 use crate::claims::Claim;
 use crate::connections::Loaded;
 use crate::content::{Content, pack, sealed_content, unpack};
-use crate::due::Owed;
+use crate::due::{Owed, SET_MARK, mark_values};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key, Table, sortable};
@@ -258,9 +258,12 @@ impl Store {
         let (client, connection) = (claim.client(), claim.id());
         let sealed = sealed_content(&loaded.key, client, connection, claim.seq, content)?;
         let due = now.checked_add(FIRST_LOOK).unwrap_or(now);
-        let mut set =
-            "SET seq = :seq, content = :content, due_shard = :shard, due_at = :due".to_owned();
-        let mut update = Update::builder();
+        let mut set = format!("SET seq = :seq, content = :content, {SET_MARK}");
+        let mut update = Update::builder().set_expression_attribute_values(Some(
+            mark_values(Owed::Sync, connection, sortable(due))
+                .into_iter()
+                .collect(),
+        ));
         // A score that was owed before is owed after the reading: the mark now says sync.
         if loaded.rescore {
             set.push_str(", rescore = :yes");
@@ -273,8 +276,6 @@ impl Store {
             .condition_expression("seq <= :seq AND attribute_not_exists(fenced)")
             .expression_attribute_values(":seq", number(claim.seq))
             .expression_attribute_values(":content", bytes(sealed))
-            .expression_attribute_values(":shard", text(Owed::Sync.shard_text(connection)))
-            .expression_attribute_values(":due", text(sortable(due)))
             .build()
             .map_err(|_| Error::Unreadable("data"))
     }

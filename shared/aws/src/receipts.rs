@@ -71,7 +71,7 @@ impl ReceiptBook {
         actor: Actor,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let update = consent_update(&self.table.name, after)?;
+        let update = consent_update(&self.table.name, after, now)?;
         let update = TransactWriteItem::builder().update(update).build();
         let trace = Trace::of(before, after, actor, now);
         self.commit(vec![update], &trace).await
@@ -213,6 +213,7 @@ impl ReceiptBook {
                 match Error::from_sdk(SdkError::ServiceError(failure)) {
                     Error::Conflict if overtaken => Ok(Attempt::Overtaken),
                     Error::Conflict => Ok(Attempt::Refused),
+                    Error::Busy(_) => Ok(Attempt::Overtaken),
                     error => Err(error),
                 }
             }

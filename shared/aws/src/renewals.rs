@@ -16,7 +16,7 @@ use crate::authorisations::{Completion, ExchangedAttempt};
 use crate::connections::token_place;
 use crate::consents::{consent_update, link_item};
 use crate::content::{Content, sealed_content};
-use crate::due::{Owed, first_look};
+use crate::due::{Owed, SET_MARK, first_look, mark_values};
 use crate::error::Error;
 use crate::farewells::owed_farewell;
 use crate::receipts::ReceiptBook;
@@ -41,7 +41,7 @@ impl Table {
             .table_name(&self.name)
             .set_item(Some(link_item(consent, link, now)))
             .build();
-        let consent = consent_update(&self.name, consent)?;
+        let consent = consent_update(&self.name, consent, now)?;
         let writes = vec![
             TransactWriteItem::builder().update(consent).build(),
             TransactWriteItem::builder().set_put(put.ok()).build(),
@@ -110,7 +110,7 @@ impl Store {
             false => None,
             true => self.former_farewell(authorisation, now).await?,
         };
-        let consent = consent_update(&table.name, completion.consent)?;
+        let consent = consent_update(&table.name, completion.consent, now)?;
         let mut writes = vec![
             TransactWriteItem::builder().update(consent).build(),
             table.is_latest(authorisation, state),
@@ -156,18 +156,20 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(Key::data(client, connection).into_item()))
-            .update_expression(
-                "SET seq = :next, #token = :token, token_seq = :next, content = :content, \
-                 due_shard = :shard, due_at = :due",
-            )
+            .update_expression(format!(
+                "SET seq = :next, #token = :token, token_seq = :next, content = :content, {SET_MARK}"
+            ))
             .condition_expression("seq = :seen")
+            .set_expression_attribute_values(Some(
+                mark_values(Owed::Sync, connection, first_look(now))
+                    .into_iter()
+                    .collect(),
+            ))
             .expression_attribute_names("#token", "token")
             .expression_attribute_values(":next", number(next))
             .expression_attribute_values(":token", bytes(token))
             .expression_attribute_values(":content", bytes(content))
             .expression_attribute_values(":seen", number(loaded.seq))
-            .expression_attribute_values(":shard", text(Owed::Sync.shard_text(connection)))
-            .expression_attribute_values(":due", text(first_look(now)))
             .build();
         Ok(TransactWriteItem::builder().set_update(update.ok()).build())
     }

@@ -8,7 +8,7 @@
 //!
 //! | item | `pk` | `sk` | holds |
 //! | --- | --- | --- | --- |
-//! | consent | `T#…#N#{consent}` | `CONSENT` | the consent as JSON, `version`; `calendar_day`, `calendar_key` while it can end |
+//! | consent | `T#…#N#{consent}` | `CONSENT` | the consent as JSON, `version`; `calendar_day`, `calendar_key` while it can end, `calendar_tries` while what is due cannot be done |
 //! | attempt pointer | `T#…#N#{consent}` | `ATTEMPT` | digest of the latest attempt's `state`; none once the journey was handed over |
 //! | journey link | `L#{sha256(token)}` | `LINK` | client, consent; `ttl` |
 //! | self-care link | `L#{sha256(token)}` | `SELF-CARE` | client, customer, locale, `expires_at`, `used_at`; `ttl`. A link the client signed is kept from its use on, by the digest of its signature |
@@ -17,7 +17,7 @@
 //! | handover | `H#{sha256(code)}` | `H` | client, consent, attempt, `expires_at`, `used_at` once used; `ttl` |
 //! | attempt | `S#{sha256(state)}` | `S` | the authorisation with what was agreed to as JSON, its status; sealed secrets, way to the bank, what was brought back; `claimed_until`; `ttl`. While a token is kept: the sealed token, `due_shard`, `due_at` and no `ttl` |
 //! | gate | `T#…#C#{connection}` | `G` | status, `consent_until`, `lease_until`, `seq`, `listed_at` once accounts were listed, last four unattended accesses, `continue_until` and `may_continue` while a reading may go on under the last of them, `wheel_slot`, `farewells` still owed to the bank |
-//! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at` while work is owed; `rescore` while the next sync must owe a score |
+//! | data | `T#…#C#{connection}` | `D` | sealed token, sealed content (accounts, pending, delta buffer), `seq`, outcome; `due_shard`, `due_at`, `due_tries` while work is owed, `due_version` from then on; `rescore` while the next sync must owe a score |
 //! | month | `T#…#C#{connection}` | `M#{account}#{yyyy-mm}` | sealed page of booked lines, `seq` |
 //! | part | `T#…#C#{connection}` | `R#{number}` | sealed lines of a reading that is not whole yet, `seq`; `ttl` |
 //! | farewell | `T#…#C#{connection}` | `F#{token seq}` or `F#{authorisation}` | a token the bank is still to be told with: sealed, bank, `tries`, `last`; `due_shard`, `due_at` |
@@ -30,18 +30,19 @@
 //! | settings | `T#…#SETTINGS` | `SETTINGS` | what the client decided, as JSON, `version` |
 //! | link keys | `T#…#SETTINGS` | `LINK_KEYS` | sealed keys of one-click links |
 //! | logo | `T#…#LOGO#{sha256}` | `LOGO` | the picture |
-//! | score | `T#…#U#{customer}` | `S` | sealed analysis, the connections it was computed from |
+//! | score | `T#…#U#{customer}` | `S` | one sealed analysis per set of connections that some purpose is granted on, with that set; `seq` |
 //! | circuit | `CIRCUIT` | institution | a bank that failed lately: outages in a row, when it may be tried; `ttl`. None while it is healthy |
 //! | tenant | `TENANTS` | client | a client an operator registered: its name, `registered_at`, `suspended_at` while it is suspended |
 //! | registered bank | `BANKS` | bank or group | what it said when it registered us, as JSON |
-//! | cursor | `CURSOR#{name}` | `CURSOR` | how far the wheel and the calendar were walked |
+//! | cursor | `CURSOR#wheel#{lane}` | `CURSOR` | where in which minute the walk of a lane is, how often it moved |
+//! | cursor | `CURSOR#calendar` | `CURSOR` | per shard the first day that may hold something due |
 //!
 //! # Sparse indexes (keys only; the wheel also the institution, so that a bank that is down is skipped)
 //!
 //! | index | hash | range | written |
 //! | --- | --- | --- | --- |
 //! | `wheel` | `wheel_slot` = minute of the day | `pk` | once per connection |
-//! | `calendar` | `calendar_day` = `{yyyy-mm-dd}#{shard}` | `calendar_key` = second, consent | when what is next due about a consent changes |
+//! | `calendar` | `calendar_day` = `{yyyy-mm-dd}#{shard}` | `calendar_key` = second, consent | when what is next due about a consent changes, or could not be done |
 //! | `due` | `due_shard` = `{kind}#{shard}` | `due_at` in seconds | with the change that owes work |
 //!
 //! # Keys table

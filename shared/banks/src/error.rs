@@ -3,6 +3,7 @@
 //! Nothing a bank wrote in free text is kept: it may name a person. Codes are, because they are a
 //! closed vocabulary.
 
+use passerelle_domain::failure::Failure;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -194,6 +195,12 @@ pub enum BankError {
         /// The bank's code.
         code: BankCode,
     },
+}
+
+impl Failure for BankError {
+    fn is_retryable(&self) -> bool {
+        self.is_retryable()
+    }
 }
 
 impl BankError {

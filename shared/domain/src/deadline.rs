@@ -22,6 +22,12 @@ impl Deadline {
     pub fn time_left(self, now: Instant) -> Option<Duration> {
         self.0.map(|moment| moment.saturating_duration_since(now))
     }
+
+    /// Whether less than this is left: no new work is then taken up, and what was begun ends in time.
+    #[must_use]
+    pub fn leaves_less_than(self, needed: Duration, now: Instant) -> bool {
+        self.time_left(now).is_some_and(|left| left < needed)
+    }
 }
 
 #[cfg(test)]
@@ -36,5 +42,8 @@ mod tests {
         let late = now + Duration::from_secs(4);
         assert_eq!(deadline.time_left(late), Some(Duration::ZERO));
         assert_eq!(Deadline::NONE.time_left(late), None);
+        assert!(!deadline.leaves_less_than(Duration::from_secs(3), now));
+        assert!(deadline.leaves_less_than(Duration::from_secs(4), now));
+        assert!(!Deadline::NONE.leaves_less_than(Duration::MAX, late));
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::batch::NoMessageId;
-use crate::work::Tick;
+use crate::work::{Part, Tick};
 
 /// An event of a kind we know.
 pub(crate) enum Event {
@@ -50,6 +50,9 @@ pub(crate) enum EventError {
     /// A command failed inside; the log says why.
     #[error("the command failed on our side and may be given again: the log says why")]
     CommandFailed,
+    /// A schedule's input that names a part there is not.
+    #[error("`detail` of the schedule's input must name `part`, from 0, of so many `parts`")]
+    NoSuchPart,
     /// The work of a tick failed; the log says why.
     #[error("the scheduled work failed: the log says why")]
     TickFailed,
@@ -73,7 +76,11 @@ impl Event {
         }
         if event.get("detail-type").and_then(Value::as_str) == Some("Scheduled Event") {
             let call: ScheduledEvent = read(event, "schedule")?;
-            return Ok(Self::Tick(Tick { at: call.time }));
+            let part = part(call.detail.as_ref())?;
+            return Ok(Self::Tick(Tick {
+                at: call.time,
+                part,
+            }));
         }
         Ok(Self::Written(event))
     }
@@ -82,6 +89,22 @@ impl Event {
 #[derive(Deserialize)]
 struct ScheduledEvent {
     time: Timestamp,
+    detail: Option<Value>,
+}
+
+/// A schedule whose input names no part does the whole work. Without an input of its own, its `detail`
+/// is a text.
+fn part(detail: Option<&Value>) -> Result<Part, EventError> {
+    let named = |name| detail.and_then(|detail| detail.get(name));
+    let number = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    match (named("part"), named("parts")) {
+        (None, None) => Ok(Part::WHOLE),
+        (one, of) => one
+            .and_then(number)
+            .zip(of.and_then(number))
+            .and_then(|(one, of)| Part::new(one, of))
+            .ok_or(EventError::NoSuchPart),
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(event: Value, kind: &'static str) -> Result<T, EventError> {

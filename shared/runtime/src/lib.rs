@@ -43,7 +43,7 @@ pub use public_address::PublicAddress;
 pub use scope::{Scope, UnknownScope};
 pub use typed_code::TypedCode;
 pub use visitor::{OwnAddress, Visitor, preferred_locale};
-pub use work::{Tick, Work, WorkError};
+pub use work::{Part, Tick, Work, WorkError};
 
 /// What [`run`] and [`Function::answer`] end with when the platform is told of an error.
 pub use lambda_runtime::Error;

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use jiff::Timestamp;
+use passerelle_domain::failure::Failure;
 use passerelle_domain::ids::{ClientId, ConnectionId, CorrelationId};
 use serde::{Deserialize, Serialize};
 
@@ -34,13 +35,41 @@ fn not_known() -> Timestamp {
 pub struct Tick {
     /// The moment the schedule meant. A retried tick keeps it.
     pub at: Timestamp,
+    /// The part of the work this call does; other schedules call for the others.
+    pub part: Part,
+}
+
+/// A part of a sweep, so that several calls share what one could not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    number: u32,
+    of: u32,
+}
+
+impl Part {
+    /// All of it.
+    pub const WHOLE: Self = Self { number: 0, of: 1 };
+
+    /// Part `number`, counted from zero, of `of`; `None` where there is no such part.
+    #[must_use]
+    pub fn new(number: u32, of: u32) -> Option<Self> {
+        (number < of).then_some(Self { number, of })
+    }
+
+    /// Which of so many shards are this part's. The parts together have each of them once, however many
+    /// parts there are.
+    pub fn shards(self, count: u32) -> impl Iterator<Item = u32> {
+        let step = usize::try_from(self.of).unwrap_or(usize::MAX);
+        (self.number..count).step_by(step)
+    }
 }
 
 /// A piece of work that was not done. The queue gives it again; after its last receive it goes to
 /// the dead-letter queue.
 ///
-/// Any error turns into one with `?` and then counts as retryable; [`WorkError::permanent`] says
-/// that trying again will not help. It deliberately is no [`Error`] itself, so that `?` can convert.
+/// An error that says whether to retry ([`Failure`]) turns into one with `?` and keeps its word; any
+/// other is named by [`WorkError::retryable`] or [`WorkError::permanent`]. It deliberately is no
+/// [`Error`] itself, so that `?` can convert.
 #[derive(Debug)]
 pub struct WorkError {
     cause: Box<dyn Error + Send + Sync>,
@@ -116,9 +145,12 @@ impl WorkError {
     }
 }
 
-impl<E: Error + Send + Sync + 'static> From<E> for WorkError {
+impl<E: Failure + Send + Sync + 'static> From<E> for WorkError {
     fn from(cause: E) -> Self {
-        Self::retryable(cause)
+        match cause.is_retryable() {
+            true => Self::retryable(cause),
+            false => Self::permanent(cause),
+        }
     }
 }
 
@@ -137,6 +169,33 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn however_many_parts_there_are_each_shard_belongs_to_one_of_them() {
+        for of in 1..=12 {
+            let parts = (0..of).map(|number| Part::new(number, of).unwrap());
+            let mut shards: Vec<u32> = parts.flat_map(|part| part.shards(10)).collect();
+            shards.sort_unstable();
+            assert_eq!(shards, (0..10).collect::<Vec<_>>(), "{of} parts");
+        }
+        assert_eq!(Part::new(4, 4), None);
+        assert_eq!(Part::new(0, 0), None);
+    }
+
+    #[test]
+    fn an_error_keeps_its_word_on_whether_to_retry() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it failed")]
+        struct Failed(bool);
+        impl Failure for Failed {
+            fn is_retryable(&self) -> bool {
+                self.0
+            }
+        }
+        for retryable in [true, false] {
+            assert_eq!(WorkError::from(Failed(retryable)).is_retryable(), retryable);
+        }
+    }
 
     #[test]
     fn work_with_a_field_too_many_is_refused() {

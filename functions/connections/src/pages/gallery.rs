@@ -271,10 +271,14 @@ fn analysis() -> Analysis {
 fn learned(locale: Locale, analysis: Option<&Analysis>) -> Learned {
     Learned {
         frame: frame(locale),
-        knowledge: analysis.map(|analysis| Knowledge {
-            computed: day(11, 22),
-            analysis: analysis.clone(),
-        }),
+        knowledge: analysis
+            .into_iter()
+            .map(|analysis| Knowledge {
+                computed: day(11, 22),
+                banks: vec!["Banque Bac à sable".to_owned()],
+                analysis: analysis.clone(),
+            })
+            .collect(),
     }
 }
 

@@ -16,6 +16,8 @@ use super::Frame;
 pub(crate) struct Knowledge {
     /// The day it was worked out.
     pub(crate) computed: Date,
+    /// The banks it was worked out from.
+    pub(crate) banks: Vec<String>,
     /// What was worked out, as far as the purposes allow.
     pub(crate) analysis: Analysis,
 }
@@ -25,8 +27,8 @@ pub(crate) struct Knowledge {
 pub(crate) struct Learned {
     /// What surrounds it.
     pub(crate) frame: Frame,
-    /// What is known, if anything.
-    pub(crate) knowledge: Option<Knowledge>,
+    /// What is known: several answers where banks were connected for different purposes.
+    pub(crate) knowledge: Vec<Knowledge>,
 }
 
 /// An insurance contract in words.
@@ -46,6 +48,8 @@ struct Score {
 
 /// Everything on the page.
 struct Said {
+    /// The banks it is about, where another answer is about others.
+    banks: Option<String>,
     lead: String,
     contracts: Vec<Contract>,
     scores: Vec<Score>,
@@ -57,7 +61,7 @@ struct Said {
 struct View<'a> {
     words: Words<'static>,
     frame: &'a Frame,
-    said: Option<Said>,
+    said: Vec<Said>,
 }
 
 impl Learned {
@@ -67,13 +71,17 @@ impl Learned {
         let view = View {
             words,
             frame: &self.frame,
-            said: self.knowledge.as_ref().map(|known| said(words, known)),
+            said: self
+                .knowledge
+                .iter()
+                .map(|known| said(words, known, self.knowledge.len() > 1))
+                .collect(),
         };
         self.frame.show(words.text("learned.title"), &view)
     }
 }
 
-fn said(words: Words<'static>, known: &Knowledge) -> Said {
+fn said(words: Words<'static>, known: &Knowledge, one_of_several: bool) -> Said {
     let analysis = &known.analysis;
     let (computed, lines) = (
         words.date(known.computed),
@@ -87,6 +95,7 @@ fn said(words: Words<'static>, known: &Knowledge) -> Said {
         ],
     );
     Said {
+        banks: one_of_several.then(|| known.banks.join(", ")),
         lead,
         contracts: analysis
             .contracts

@@ -58,10 +58,10 @@ pub(crate) async fn json(
     let part = part(&copy, &wanted)?;
     let learned = match part.is_first() {
         true => connections.known(&here, &held).await?,
-        false => None,
+        false => Vec::new(),
     };
     let now = connections.clock.now();
-    let document = json::document(&copy, part, learned.as_ref(), &here.psu, now);
+    let document = json::document(&copy, part, &learned, &here.psu, now);
     let bytes = serde_json::to_vec(&document).map_err(|error| Problem::internal(&error))?;
     Ok(file("application/json", &part.named("data", "json"), bytes))
 }

@@ -146,7 +146,7 @@ impl ConsentStart {
                 let told = Trace::of(&journey.consent, &next, Actor::Psu, now).events;
                 self.store
                     .table()
-                    .save_consent(&next, &told)
+                    .save_consent(&next, &told, now)
                     .await
                     .map_err(refused)?;
                 journey.consent = next;

@@ -10,12 +10,13 @@ use passerelle_domain::consent::{ConsentState, RejectionReason, Renewal, Renewal
 use passerelle_domain::ids::ConnectionId;
 use passerelle_domain::locale::Locale;
 use passerelle_domain::private::Private;
+use passerelle_domain::purpose::DataClass;
 use passerelle_knowledge::{Analysis, Outcome};
 use passerelle_runtime::Problem;
 
 use super::hold::Hold;
 use super::{Journey, Step};
-use crate::pages::{Ending, StepState, Steps};
+use crate::pages::{AnalysisResult, Ending, StepState, Steps};
 use crate::{ConsentStart, refused};
 
 /// Where a journey stands.
@@ -166,20 +167,26 @@ impl ConsentStart {
         cookie: Option<&Private>,
     ) -> Result<Standing, Problem> {
         let (client, now) = (&connection.client, self.clock.now());
-        let score = self
-            .store
-            .score::<Analysis>(client, &connection.customer, now);
-        let score = score.await.map_err(refused)?;
-        let Some(score) = score.filter(|it| it.connections.contains(&connection.id)) else {
-            return Ok(Standing::Working(analysing(), connection.created_at));
-        };
         let consent = &journey.consent;
+        let result = match consent.justifies(DataClass::Scores) {
+            false => AnalysisResult::NotAsked,
+            true => {
+                let scores = self
+                    .store
+                    .scores::<Analysis>(client, &connection.customer, now);
+                let mut scores = scores.await.map_err(refused)?.into_iter();
+                let Some(score) = scores.find(|it| it.connections.contains(&connection.id)) else {
+                    return Ok(Standing::Working(analysing(), connection.created_at));
+                };
+                result_of(&score.analysis, consent.locale)
+            }
+        };
         if !matches!(self.hold(journey, cookie).await?, Hold::Mine(..)) {
             return Ok(over(Ending::AlreadyDone));
         }
         let history = self.store.history(client, &connection.id, now).await;
         Ok(over(match history.map_err(refused)? {
-            Some(history) => done(&history, &score.analysis, consent.locale),
+            Some(history) => done(&history, result),
             None => Ending::AlreadyDone,
         }))
     }
@@ -238,7 +245,7 @@ fn analysing() -> Steps {
     steps([Done, Done, Done, Doing])
 }
 
-fn done(history: &History, analysis: &Analysis, locale: Locale) -> Ending {
+fn result_of(analysis: &Analysis, locale: Locale) -> AnalysisResult {
     let band = analysis.scores.iter().find_map(|card| match &card.outcome {
         Outcome::Scored(score) => Some(match locale {
             Locale::Fr => score.band_name.fr.clone(),
@@ -246,6 +253,10 @@ fn done(history: &History, analysis: &Analysis, locale: Locale) -> Ending {
         }),
         Outcome::InsufficientData { .. } => None,
     });
+    band.map_or(AnalysisResult::TooShort, AnalysisResult::Band)
+}
+
+fn done(history: &History, result: AnalysisResult) -> Ending {
     Ending::Done {
         accounts: history.accounts.len(),
         transactions: history
@@ -253,7 +264,7 @@ fn done(history: &History, analysis: &Analysis, locale: Locale) -> Ending {
             .iter()
             .map(|account| account.booked.len())
             .sum(),
-        band,
+        result,
         until: history
             .connection
             .consent_until

@@ -18,9 +18,8 @@ pub enum Ending {
         accounts: usize,
         /// Booked transactions read.
         transactions: usize,
-        /// The band of the first score, in words of the page's language; `None` when the history is
-        /// too short for one.
-        band: Option<String>,
+        /// What the analysis came to.
+        result: AnalysisResult,
         /// The last day of the access.
         until: Date,
     },
@@ -48,6 +47,17 @@ pub enum Ending {
     Withdrawn,
     /// The client ended the agreement.
     Ended,
+}
+
+/// What came of the analysis, for the last page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnalysisResult {
+    /// The band of the first score, in words of the page's language.
+    Band(String),
+    /// The history is too short for a score.
+    TooShort,
+    /// No purpose that was granted lets a score be computed.
+    NotAsked,
 }
 
 impl Ending {
@@ -130,7 +140,7 @@ impl EndingPage {
         let Ending::Done {
             accounts,
             transactions,
-            band,
+            result,
             until,
         } = &self.ending
         else {
@@ -140,21 +150,24 @@ impl EndingPage {
             name: words.text(name),
             value,
         };
-        let no_band = words.text("ending.done.no-band");
-        vec![
-            fact(
-                "ending.done.read",
-                format!(
-                    "{}, {}",
-                    words.count("ending.done.accounts", *accounts),
-                    words.count("ending.done.transactions", *transactions)
-                ),
+        let result = match result {
+            AnalysisResult::Band(band) => Some(band.clone()),
+            AnalysisResult::TooShort => Some(words.text("ending.done.no-band").to_owned()),
+            AnalysisResult::NotAsked => None,
+        };
+        let read = fact(
+            "ending.done.read",
+            format!(
+                "{}, {}",
+                words.count("ending.done.accounts", *accounts),
+                words.count("ending.done.transactions", *transactions)
             ),
-            fact(
-                "ending.done.result",
-                band.clone().unwrap_or_else(|| no_band.to_owned()),
-            ),
-            fact("ending.done.until", words.date(*until)),
-        ]
+        );
+        let result = result.map(|result| fact("ending.done.result", result));
+        let until = fact("ending.done.until", words.date(*until));
+        [Some(read), result, Some(until)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }

@@ -235,16 +235,26 @@ fn endings(locale: Locale) -> Vec<(&'static str, EndingPage)> {
         Locale::Fr => "Situation solide",
         Locale::En => "Solid situation",
     };
-    let done = |band: Option<&str>, transactions| Ending::Done {
+    let done = |result, transactions| Ending::Done {
         accounts: 2,
         transactions,
-        band: band.map(str::to_owned),
+        result,
         until: until(),
     };
+    let band = AnalysisResult::Band(band.to_owned());
     let reason = Ending::NoEligibleAccount;
     [
-        ("done", done(Some(band), 1284), false),
-        ("done-without-score", done(None, 1), false),
+        ("done", done(band, 1284), false),
+        (
+            "done-without-score",
+            done(AnalysisResult::TooShort, 1),
+            false,
+        ),
+        (
+            "done-no-score-asked",
+            done(AnalysisResult::NotAsked, 1284),
+            false,
+        ),
         ("refused", Ending::Refused, true),
         ("timed-out", Ending::TimedOut, true),
         ("bank-unavailable", Ending::BankUnavailable, true),

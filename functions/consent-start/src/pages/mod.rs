@@ -22,7 +22,7 @@ pub use at_bank::{AtBank, Way};
 pub use bank_choice::{BankChoice, BankRow, Today};
 pub use confirm::Confirm;
 pub use elsewhere::{Elsewhere, TakeOver, handover_is_over};
-pub use ending::{Ending, EndingPage};
+pub use ending::{AnalysisResult, Ending, EndingPage};
 pub use progress::{Progress, StepState, Steps};
 pub use purposes::{PurposeSwitch, Purposes, PurposesError};
 pub use reassurance::{Aisp, Reassurance};

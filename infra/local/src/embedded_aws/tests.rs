@@ -254,3 +254,73 @@ async fn another_process_reaches_the_same_services_through_the_bridge() {
         .unwrap();
     assert_eq!(found.queue_url, here.queue_url);
 }
+
+/// A queue that refuses some of a batch: one message once, another for as long as it is asked.
+#[derive(Default)]
+struct PickyQueue {
+    refused: std::sync::Mutex<BTreeMap<String, usize>>,
+    taken: std::sync::Mutex<Vec<String>>,
+}
+
+impl winterbaume_core::MockService for PickyQueue {
+    fn service_name(&self) -> &str {
+        "sqs"
+    }
+
+    fn url_patterns(&self) -> Vec<&str> {
+        vec![r"^https?://sqs\.[^/]*amazonaws\.com"]
+    }
+
+    fn handle(
+        &self,
+        request: winterbaume_core::MockRequest,
+    ) -> std::pin::Pin<
+        Box<dyn std::future::Future<Output = winterbaume_core::MockResponse> + Send + '_>,
+    > {
+        let request: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let (mut taken, mut failed) = (Vec::new(), Vec::new());
+        for entry in request["Entries"].as_array().unwrap() {
+            let (id, body) = (&entry["Id"], entry["MessageBody"].as_str().unwrap());
+            let mut refused = self.refused.lock().unwrap();
+            let times = refused.entry(body.to_owned()).or_default();
+            *times += 1;
+            if body == "\"never\"" || (body == "\"later\"" && *times == 1) {
+                failed.push(serde_json::json!({
+                    "Id": id, "Code": "InternalError", "SenderFault": false,
+                }));
+            } else {
+                self.taken.lock().unwrap().push(body.to_owned());
+                taken.push(serde_json::json!({
+                    "Id": id, "MessageId": "m", "MD5OfMessageBody": "-",
+                }));
+            }
+        }
+        let answer = serde_json::json!({"Successful": taken, "Failed": failed}).to_string();
+        let answer = winterbaume_core::MockResponse::json(200, answer);
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+#[tokio::test]
+async fn what_a_queue_refuses_of_a_batch_is_offered_again_alone_and_told_if_it_stays_refused() {
+    let queue = Arc::new(PickyQueue::default());
+    let http = MockAws::builder().with_service(Arc::clone(&queue)).build();
+    let clients = passerelle_aws::Clients::embedded(http.http_client(), REGION);
+    let sender = passerelle_aws::Queue::new(&clients, "https://sqs.eu-west-3.amazonaws.com/1/q");
+    let client: passerelle_domain::ids::ClientId = "cli_demo".parse().unwrap();
+    let mut messages: Vec<_> = (0..25)
+        .map(|number| (client.clone(), number.to_string()))
+        .collect();
+    messages[3].1 = "never".to_owned();
+    messages[14].1 = "later".to_owned();
+    let meter = passerelle_aws::Meter::default();
+    let unsent = sender.send_all(&messages, &meter).await.unwrap();
+    assert_eq!(unsent, [3]);
+    let mut taken = queue.taken.lock().unwrap().clone();
+    assert_eq!(taken.len(), 24, "no other is sent twice");
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), 24);
+    // Three batches; the first is offered twice more, the second once.
+    assert_eq!(meter.usage().queue_requests, 6);
+}

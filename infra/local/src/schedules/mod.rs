@@ -23,6 +23,9 @@ use crate::template::Schedule;
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// What EventBridge Scheduler puts the moment of the call for in an input.
+const SCHEDULED_TIME: &str = "<aws.scheduler.scheduled-time>";
+
 /// The schedules of one suite.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedules {
@@ -87,12 +90,13 @@ impl Schedules {
     }
 }
 
-/// The event of a schedule, or the input its template gives.
+/// The event of a schedule, or the input its template gives, with the moment in the place it names.
 fn event(schedule: &Schedule, now: Timestamp) -> Value {
+    let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let input = schedule
         .input
         .as_deref()
-        .and_then(|input| serde_json::from_str(input).ok());
+        .and_then(|input| serde_json::from_str(&input.replace(SCHEDULED_TIME, &at)).ok());
     input.unwrap_or_else(|| {
         let arn = format!(
             "arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{}",
@@ -104,7 +108,7 @@ fn event(schedule: &Schedule, now: Timestamp) -> Value {
             "detail-type": "Scheduled Event",
             "source": "aws.scheduler",
             "account": ACCOUNT,
-            "time": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "time": at,
             "region": REGION,
             "resources": [arn],
             "detail": "{}",
@@ -114,6 +118,21 @@ fn event(schedule: &Schedule, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_input_is_the_event_with_the_moment_of_the_call_in_it() {
+        let schedule = Schedule {
+            line: 1,
+            name: "tick".to_owned(),
+            expression: "rate(1 minute)".to_owned(),
+            input: Some(format!(
+                r#"{{"time":"{SCHEDULED_TIME}","detail":{{"part":1}}}}"#
+            )),
+        };
+        let event = event(&schedule, "2026-11-22T08:00:07.5Z".parse().unwrap());
+        let expected = json!({"time": "2026-11-22T08:00:07Z", "detail": {"part": 1}});
+        assert_eq!(event, expected);
+    }
+
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use jiff::SignedDuration;

@@ -24,7 +24,7 @@ use crate::vault::ConnectionKeys;
 use crate::wheel;
 
 /// Everything an attempt holds in secret, and its due mark.
-pub(super) const SECRETS: [&str; 9] = [
+pub(super) const SECRETS: [&str; 10] = [
     "token",
     "psu",
     "secrets",
@@ -33,6 +33,7 @@ pub(super) const SECRETS: [&str; 9] = [
     "way",
     "due_shard",
     "due_at",
+    "due_tries",
     "claimed_until",
 ];
 
@@ -71,7 +72,7 @@ impl Store {
             .vault
             .fresh_connection_keys(client, connection, now)
             .await?;
-        let consent = consent_update(&self.table.name, completion.consent)?;
+        let consent = consent_update(&self.table.name, completion.consent, now)?;
         let key_row = Key::connection_key(client, connection).with(wrapped);
         let mut writes = vec![
             TransactWriteItem::builder().update(consent).build(),

@@ -8,7 +8,7 @@ use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus, Failu
 use super::completion::SECRETS;
 use super::{Change, REMEMBERED_FOR, read_attempt};
 use crate::attributes::{Item, get_number, get_text, moment, text};
-use crate::due::Owed;
+use crate::due::OverdueWalk;
 use crate::error::Error;
 use crate::farewells::attempt_farewell;
 use crate::table::{Digest, Key, Table};
@@ -81,12 +81,17 @@ impl Table {
         Ok(get_text(&gate, "phase")? == "closed")
     }
 
-    /// Attempts whose token nobody completed in time, at most `limit`, longest due first.
+    /// The next attempts of a walk whose token nobody completed in time, at most `limit`, longest due
+    /// first.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn take_abandoned(&self, now: Timestamp, limit: usize) -> Result<Vec<Digest>, Error> {
-        let keys = self.take_due(Owed::Attempt, now, limit).await?;
+    pub async fn take_abandoned(
+        &self,
+        walk: &mut OverdueWalk,
+        limit: usize,
+    ) -> Result<Vec<Digest>, Error> {
+        let keys = self.take_due(walk, limit).await?;
         Ok(keys.iter().filter_map(Key::attempt_of).collect())
     }
 }

@@ -84,7 +84,7 @@ fn function() -> Function {
     Function::new("example")
         .http(routes.anonymous(router))
         .queue(async |work: Work, _| match work.client.as_str() {
-            "cli_bad" => Err(std::io::Error::other("not now").into()),
+            "cli_bad" => Err(WorkError::retryable(std::io::Error::other("not now"))),
             "cli_of_a_bank_that_is_down" => {
                 let cause = std::io::Error::other("no answer");
                 Err(WorkError::bank_unavailable(cause))

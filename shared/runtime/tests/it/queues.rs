@@ -69,7 +69,7 @@ fn work(work: Work, _: Deadline) -> impl Future<Output = Result<(), WorkError>> 
         match fate.as_str() {
             "DoneLater" => tokio::time::sleep(Duration::from_millis(1)).await,
             "PanicsLater" => panic!("later"),
-            "Fails" => return Err(std::io::Error::other("not now").into()),
+            "Fails" => return Err(WorkError::retryable(std::io::Error::other("not now"))),
             "FailsForGood" => return Err(WorkError::permanent("never")),
             "Hangs" => std::future::pending().await,
             _ => {}

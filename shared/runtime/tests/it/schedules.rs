@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use lambda_runtime::Context;
 use passerelle_domain::Timestamp;
-use passerelle_runtime::{Function, Tick};
+use passerelle_runtime::{Function, Part, Tick, WorkError};
 use serde_json::{Value, json};
 
 fn call(time: &str) -> Value {
@@ -38,11 +38,46 @@ async fn a_tick_carries_the_moment_the_schedule_meant() {
     );
 }
 
+/// A call whose schedule has an input of its own, as `template.yaml` words it.
+fn call_for(detail: Value) -> Value {
+    let mut event = call("2026-11-22T08:00:00Z");
+    event["detail"] = detail;
+    event
+}
+
+#[tokio::test]
+async fn a_tick_says_which_part_of_the_work_it_is_for_and_by_itself_it_is_all_of_it() {
+    let seen: Arc<Mutex<Vec<Part>>> = Arc::default();
+    let kept = Arc::clone(&seen);
+    let function = Function::new("example").tick(move |tick: Tick, _| {
+        kept.lock().unwrap().push(tick.part);
+        async { Ok(()) }
+    });
+    for detail in [json!("{}"), json!({}), json!({"part": 2, "parts": 4})] {
+        let event = call_for(detail);
+        function.answer(event, Context::default()).await.unwrap();
+    }
+    let expected = [Part::WHOLE, Part::WHOLE, Part::new(2, 4).unwrap()];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    for detail in [
+        json!({"part": 4, "parts": 4}),
+        json!({"part": 0}),
+        json!({"parts": 4}),
+        json!({"part": -1, "parts": 4}),
+        json!({"part": "1", "parts": "4"}),
+    ] {
+        let refused = function.answer(call_for(detail), Context::default()).await;
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("parts"), "{error}");
+    }
+    assert_eq!(seen.lock().unwrap().len(), 3, "no part was done for them");
+}
+
 #[tokio::test]
 async fn a_tick_that_fails_or_panics_is_an_error_for_the_platform() {
     let event = call("2026-11-22T08:00:00Z");
     let failing = Function::new("example")
-        .tick(async |_: Tick, _| Err(std::io::Error::other("SECRET").into()));
+        .tick(async |_: Tick, _| Err(WorkError::retryable(std::io::Error::other("SECRET"))));
     let error = failing
         .answer(event.clone(), Context::default())
         .await

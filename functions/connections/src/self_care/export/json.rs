@@ -35,6 +35,9 @@ pub(crate) struct Document<'a> {
     connections: Vec<ConnectionCopy<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     learned: Option<LearnedCopy<'a>>,
+    /// What was learned apart, from connections that allow other purposes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    learned_apart: Vec<LearnedCopy<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +107,7 @@ struct LearnedCopy<'a> {
 pub(crate) fn document<'a>(
     copy: &'a Copy,
     part: Part,
-    learned: Option<&'a StoredScore<Analysis>>,
+    learned: &'a [StoredScore<Analysis>],
     psu: &'a Psu,
     now: Timestamp,
 ) -> Document<'a> {
@@ -118,6 +121,11 @@ pub(crate) fn document<'a>(
                 .push(self::account(copied, account, lines, part));
         }
     }
+    let mut learned = learned.iter().map(|stored| LearnedCopy {
+        computed_at: stored.computed_at,
+        connections: &stored.connections,
+        analysis: &stored.analysis,
+    });
     Document {
         format: FORMAT,
         part: part.number,
@@ -126,11 +134,8 @@ pub(crate) fn document<'a>(
         client: &psu.client,
         customer: &psu.customer,
         connections,
-        learned: learned.map(|stored| LearnedCopy {
-            computed_at: stored.computed_at,
-            connections: &stored.connections,
-            analysis: &stored.analysis,
-        }),
+        learned: learned.next(),
+        learned_apart: learned.collect(),
     }
 }
 
