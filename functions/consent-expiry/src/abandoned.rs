@@ -10,6 +10,7 @@ use passerelle_banks::{AttemptSecrets, BankError};
 use passerelle_domain::authorisation::FailureReason;
 use passerelle_domain::call_context::CallContext;
 use passerelle_domain::deadline::Deadline;
+use passerelle_domain::farewell::KEPT_FOR;
 use passerelle_runtime::Correlation;
 
 use crate::{Expiry, Run};
