@@ -114,7 +114,7 @@ async fn a_connector_reads_what_the_official_description_describes() {
     for account in euro {
         let window = outside
             .connector
-            .transactions(&access, &account, Some(from))
+            .transactions(&access, account, Some(from))
             .await
             .unwrap();
         assert!(!window.lines.is_empty());

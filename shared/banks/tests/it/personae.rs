@@ -43,7 +43,7 @@ async fn every_persona_can_be_connected_and_read() {
             assert_eq!(named, login != "no-owner-name", "{login}");
             let window = sandbox
                 .connector
-                .transactions(&access, &account, None)
+                .transactions(&access, account, None)
                 .await
                 .unwrap();
             last = last.max(
@@ -96,7 +96,7 @@ async fn undated_card_lines_are_pending() {
         .unwrap();
     let window = sandbox
         .connector
-        .transactions(&access, &card, None)
+        .transactions(&access, card, None)
         .await
         .unwrap();
     assert_eq!(window.lines.len(), 40);

@@ -30,7 +30,7 @@ async fn movements(
     let access = access(token, &unattended, &context);
     sandbox
         .connector
-        .transactions(&access, &account, None)
+        .transactions(&access, account, None)
         .await
         .unwrap()
 }

@@ -35,7 +35,7 @@ async fn consent_login_approval_tokens_accounts_movements() {
 
     let window = sandbox
         .connector
-        .transactions(&access, &current, None)
+        .transactions(&access, current, None)
         .await
         .unwrap();
     let booked: Vec<_> = window
