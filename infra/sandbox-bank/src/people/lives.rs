@@ -119,21 +119,21 @@ pub(crate) fn of_an_oddity(login: &str, quirk: Quirk) -> Household {
     let accounts = match quirk {
         Quirk::Q10 | Quirk::Q44 | Quirk::Q45 => with_cards(life.accounts),
         Quirk::Q43 => vec![joint_account("quirk-q43")],
-        Quirk::Q30 => life.accounts.into_iter().chain(spaces()).collect(),
+        Quirk::Q30 => life.accounts.into_iter().chain(spaces(0)).collect(),
         _ => life.accounts,
     };
     Household { accounts, ..life }
 }
 
-/// Twenty sub-accounts beside the two every test case has.
-fn spaces() -> impl Iterator<Item = HouseholdAccount> {
+/// Twenty sub-accounts beside the two every test case has, with so many cents put aside a month.
+fn spaces(cents: i64) -> impl Iterator<Item = HouseholdAccount> {
     const KEYS: [&str; 20] = [
         "e01", "e02", "e03", "e04", "e05", "e06", "e07", "e08", "e09", "e10", "e11", "e12", "e13",
         "e14", "e15", "e16", "e17", "e18", "e19", "e20",
     ];
-    KEYS.into_iter().map(|key| HouseholdAccount {
+    KEYS.into_iter().map(move |key| HouseholdAccount {
         name: "Espace",
-        ..savings(key, "Espace", 1_000, "", 1, 0..=0)
+        ..savings(key, "Espace", 1_000, "", 1, cents..=cents)
     })
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn behind(behaviour: Behaviour) -> Household {
     let life = of_a_test_case(behaviour.login());
     match behaviour {
         Behaviour::Slow => Household {
-            accounts: life.accounts.into_iter().chain(spaces()).collect(),
+            accounts: life.accounts.into_iter().chain(spaces(1_500)).collect(),
             ..life
         },
         _ => life,
