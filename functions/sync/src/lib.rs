@@ -212,7 +212,7 @@ impl Sync {
             .await?
             .fingerprint_key();
         let token = OpenToken::from_bytes(&loaded.token)?;
-        if claim.continues() && !goes_on(&loaded, &token, now) {
+        if claim.continues() && !goes_on(loaded, &token, now) {
             return self.begin_anew(store, claim, work).await;
         }
         let reading = Reading {

@@ -120,7 +120,10 @@ mod tests {
         numbers.iter().map(|number| connection(*number)).collect()
     }
 
-    fn grounds(granted: &[(&str, &[(u8, &[Fact])])]) -> ScoreGrounds {
+    /// A purpose, and which facts of which connections it grants.
+    type Granted<'a> = (&'a str, &'a [(u8, &'a [Fact])]);
+
+    fn grounds(granted: &[Granted<'_>]) -> ScoreGrounds {
         let granted = granted.iter().map(|(code, connections)| {
             let terms = connections.iter().map(|(number, learns)| {
                 let terms = PurposeTerms {
