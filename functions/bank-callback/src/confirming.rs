@@ -51,15 +51,15 @@ pub(crate) async fn confirm(
         .own_journey(&typed.journey, &institution, &visit)
         .await?;
     let Some((state, attempt)) = journey else {
-        return Ok(Onward::Journey.of(&typed.journey));
+        return Ok(Onward::Journey.after_form(&typed.journey));
     };
     let now = callback.clock.now();
     let AuthorisationStatus::Returned { at, wrong } = attempt.status else {
-        return Ok(Onward::Journey.of(&typed.journey));
+        return Ok(Onward::Journey.after_form(&typed.journey));
     };
     let parked = callback.store.parked_return(&attempt, &state, now).await;
     let Some(parked) = parked.map_err(refused)? else {
-        return Ok(Onward::Journey.of(&typed.journey));
+        return Ok(Onward::Journey.after_form(&typed.journey));
     };
     let onward = match is_right(&parked, &typed.code) {
         true => {
@@ -76,7 +76,7 @@ pub(crate) async fn confirm(
                 .await?
         }
     };
-    Ok(onward.of(&typed.journey))
+    Ok(onward.after_form(&typed.journey))
 }
 
 pub(crate) async fn not_me(
@@ -91,7 +91,7 @@ pub(crate) async fn not_me(
             if let Some((state, attempt)) = found {
                 callback.drop_parked(&attempt, &state, None, &visit).await?;
             }
-            Ok(Onward::Journey.of(&journey))
+            Ok(Onward::Journey.after_form(&journey))
         }
         NotMe::Returned { attempt, code } => {
             let state = Digest::of_hex(&attempt).ok_or_else(Problem::not_found)?;

@@ -32,7 +32,7 @@ pub(crate) async fn resume(
     let journey = &resumed.journey;
     let found = callback.own_journey(journey, &institution, &visit).await?;
     let Some((state, attempt)) = found else {
-        return Ok(Onward::Journey.of(journey));
+        return Ok(Onward::Journey.after_form(journey));
     };
     let now = callback.clock.now();
     let onward = match attempt.status {
@@ -48,5 +48,5 @@ pub(crate) async fn resume(
         }
         _ => Onward::Journey,
     };
-    Ok(onward.of(journey))
+    Ok(onward.after_form(journey))
 }

@@ -226,6 +226,6 @@ impl BankCallback {
         let token = tenant_key
             .map_err(refused)?
             .journey_token(&attempt.consent, attempt.link_number());
-        Ok(onward.of(&token))
+        Ok(onward.after_link(&token))
     }
 }

@@ -58,7 +58,7 @@ impl BankCallback {
             Err(error) => return Err(refused(error)),
         }
         tracing::info!(authorisation = %attempt.id, bank = %attempt.institution, "the person goes on at the bank");
-        Ok(Onward::Bank)
+        Ok(Onward::Bank(started.way.href))
     }
 
     async fn open_consent(
