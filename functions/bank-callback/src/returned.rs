@@ -74,7 +74,7 @@ impl BankCallback {
         let shown = stored.consent.name_shown().to_owned();
         let bank = self.banks.directory().get(&attempt.institution);
         Ok(Some(Asker {
-            insurer: Some(own.name.clone()).filter(|name| *name != shown),
+            insurer: settings.display_name.filter(|name| *name != shown),
             brand: Brand { name: shown, ..own },
             bank_name: bank.map_or_else(String::new, |bank| bank.institution.name.clone()),
             consent: stored.consent,
