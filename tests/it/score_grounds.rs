@@ -33,7 +33,7 @@ async fn connect_for(api: &Api, customer: &str, login: &str, purposes: &[&str]) 
     let bank = [("institution", "sandbox-bank")];
     let page = person.submit(&page.link("/bank"), &bank).await;
     let chosen: Vec<(&str, &str)> = purposes.iter().map(|code| ("purpose", *code)).collect();
-    let page = person.submit(&page.link("/purposes"), &chosen).await;
+    let page = person.answer(&page, "/purposes", &chosen).await;
     let login_page = person.open(page.link("/sandbox-bank/")).await;
     let back = approve(&mut person, &login_page, login).await;
     let progress = person.open(back.as_str()).await;

@@ -11,10 +11,7 @@ use axum::response::Response;
 use passerelle_aws::Error;
 use passerelle_aws::authorisations::ParkedReturn;
 use passerelle_aws::table::Digest;
-use passerelle_domain::Timestamp;
-use passerelle_domain::authorisation::{
-    Authorisation, AuthorisationStatus, CONFIRMATION_TRIES, FailureReason,
-};
+use passerelle_domain::authorisation::{Authorisation, CONFIRMATION_TRIES, FailureReason, Phase};
 use passerelle_domain::ids::InstitutionId;
 use passerelle_domain::private::Private;
 use passerelle_runtime::{Form, Path, Problem, TypedCode};
@@ -54,26 +51,31 @@ pub(crate) async fn confirm(
         return Ok(Onward::Journey.after_form(&typed.journey));
     };
     let now = callback.clock.now();
-    let AuthorisationStatus::Returned { at, wrong } = attempt.status else {
-        return Ok(Onward::Journey.after_form(&typed.journey));
-    };
     let parked = callback.store.parked_return(&attempt, &state, now).await;
     let Some(parked) = parked.map_err(refused)? else {
         return Ok(Onward::Journey.after_form(&typed.journey));
+    };
+    let table = callback.store.table();
+    let tries = match table.count_try(&attempt, &state, now).await {
+        Ok(tries) => tries,
+        // Typed at the same time as another one: look, and type again.
+        Err(Error::Conflict) => return Ok(Onward::WrongCode.after_form(&typed.journey)),
+        Err(error) => return Err(refused(error)),
     };
     let onward = match is_right(&parked, &typed.code) {
         true => {
             let returned = Some(&parked.returned);
             callback.connect(&attempt, &state, returned, &visit).await?
         }
+        false if tries < CONFIRMATION_TRIES => Onward::WrongCode,
+        // Whoever types has not seen the other browser.
         false => {
-            let missed = Missed {
-                returned_at: at,
-                wrong: wrong.saturating_add(1),
-            };
+            tracing::warn!(authorisation = %attempt.id, "a return is dropped after too many wrong codes");
+            let reason = FailureReason::NotConfirmed;
             callback
-                .count_wrong(&attempt, &state, &parked, missed, &visit)
-                .await?
+                .give_back(&attempt, &state, &parked.returned, reason, &visit)
+                .await?;
+            Onward::Journey
         }
     };
     Ok(onward.after_form(&typed.journey))
@@ -100,16 +102,14 @@ pub(crate) async fn not_me(
             callback
                 .drop_parked(&attempt, &state, Some(&code), &visit)
                 .await?;
-            callback.turned_away(&attempt, &visit).await
+            let now_stands = callback.store.table().authorisation(&state).await;
+            let now_stands = now_stands.map_err(refused)?.unwrap_or(attempt);
+            match now_stands.status.phase() {
+                Phase::Completed => callback.confirmed_before(&now_stands, &visit).await,
+                _ => callback.turned_away(&now_stands, &visit).await,
+            }
         }
     }
-}
-
-/// A code that was not the right one.
-struct Missed {
-    returned_at: Timestamp,
-    /// How many there were by now.
-    wrong: u8,
 }
 
 impl BankCallback {
@@ -130,31 +130,6 @@ impl BankCallback {
         Ok(latest.filter(|(_, attempt)| {
             attempt.institution == *institution && self.is_same_browser(attempt, visit)
         }))
-    }
-
-    /// Counts a wrong code. Too many, and the return is dropped: whoever types has not seen the other
-    /// browser.
-    async fn count_wrong(
-        &self,
-        attempt: &Authorisation,
-        state: &Digest,
-        parked: &ParkedReturn,
-        missed: Missed,
-        visit: &Visit,
-    ) -> Result<Onward, Problem> {
-        if missed.wrong >= CONFIRMATION_TRIES {
-            tracing::warn!(authorisation = %attempt.id, "a return is dropped after too many wrong codes");
-            let reason = FailureReason::NotConfirmed;
-            self.give_back(attempt, state, &parked.returned, reason, visit)
-                .await?;
-            return Ok(Onward::Journey);
-        }
-        let (table, now) = (self.store.table(), self.clock.now());
-        let counted = table.note_wrong_code(state, missed.returned_at, missed.wrong, now);
-        match counted.await {
-            Ok(()) | Err(Error::Conflict) => Ok(Onward::WrongCode),
-            Err(error) => Err(refused(error)),
-        }
     }
 
     /// Drops a parked return; where a code is given, only if it is the return's own.

@@ -135,7 +135,11 @@ impl BankCallback {
             }
             Err(error) => {
                 tracing::warn!(%error, bank = %attempt.institution, "the code was not exchanged");
-                self.fail(state, reason(&error)).await?;
+                let reason = match reason(&error) {
+                    FailureReason::BankRefused => FailureReason::ReturnRefused,
+                    unavailable => unavailable,
+                };
+                self.fail(state, reason).await?;
                 Ok(None)
             }
         }

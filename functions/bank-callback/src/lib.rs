@@ -50,7 +50,7 @@ impl BankCallback {
     pub(crate) fn is_same_browser(&self, attempt: &Authorisation, visit: &Visit) -> bool {
         let cookie = self
             .address(&visit.own)
-            .and_then(|address| visit.browser.cookie(address));
+            .and_then(|address| visit.browser.cookie(address, &attempt.consent));
         cookie.is_some_and(|cookie| Digest::of(cookie.expose()).as_str() == attempt.browser)
     }
 }

@@ -8,7 +8,7 @@ use passerelle_domain::purpose::PurposeText;
 use passerelle_runtime::pages::Brand;
 use passerelle_runtime::{Problem, TypedCode};
 
-use crate::pages::{Returned, TurnedAway};
+use crate::pages::{Outcome, Returned, TurnedAway};
 use crate::visit::Visit;
 use crate::{BankCallback, refused};
 
@@ -59,6 +59,28 @@ impl BankCallback {
         let page = TurnedAway {
             locale,
             brand: asker.map(|asker| asker.brand),
+            outcome: Outcome::NothingConnected,
+        };
+        Ok(page.page())
+    }
+
+    /// Somebody typed the code before: the access stands, and the person reads how to end it.
+    pub(crate) async fn confirmed_before(
+        &self,
+        attempt: &Authorisation,
+        visit: &Visit,
+    ) -> Result<Response, Problem> {
+        let asker = self.asker(attempt).await?;
+        let locale = asker
+            .as_ref()
+            .map_or(visit.visitor.locale, |asker| asker.consent.locale);
+        let client = asker.as_ref().map(|asker| asker.brand.name.clone());
+        let page = TurnedAway {
+            locale,
+            brand: asker.map(|asker| asker.brand),
+            outcome: Outcome::Connected {
+                client: client.unwrap_or_else(|| attempt.client.to_string()),
+            },
         };
         Ok(page.page())
     }

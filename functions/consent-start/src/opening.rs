@@ -201,7 +201,7 @@ fn check(request: &OpenRequest, settings: &TenantSettings) -> Result<(), Problem
 fn check_brand(brand: Option<&str>) -> Result<(), Problem> {
     let sound = |text: &str| {
         let length = text.chars().count();
-        (1..=BRAND_LENGTH).contains(&length) && !text.chars().any(char::is_control)
+        (1..=BRAND_LENGTH).contains(&length) && !text.chars().any(is_unseen)
     };
     match brand {
         Some(text) if !sound(text) => Err(Problem::invalid_body(
@@ -210,6 +210,17 @@ fn check_brand(brand: Option<&str>) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
+}
+
+/// A control character, or one that is not seen and changes how others are (Unicode, general category Cf):
+/// it could make a name look like another.
+fn is_unseen(symbol: char) -> bool {
+    let formats = matches!(
+        symbol,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    );
+    symbol.is_control() || formats
 }
 
 /// The person is sent there with a link: `https`, or plain `http` on this machine.

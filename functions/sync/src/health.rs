@@ -19,6 +19,9 @@ const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// A wait longer than this is longer than the way to the connection's own slot may be.
 pub(crate) const SLOT: SignedDuration = SignedDuration::from_hours(6);
 
+/// Each connection has a slot every day: after this time it has come, and what it read is owed no more.
+pub(crate) const PAST_ITS_SLOT: SignedDuration = SignedDuration::from_hours(25);
+
 impl Sync {
     /// Whether the bank may be called for this claim. Otherwise the claim was given back, unspent.
     pub(crate) async fn may_call(

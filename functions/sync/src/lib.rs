@@ -26,7 +26,7 @@ use passerelle_domain::call_context::CallContext;
 use passerelle_domain::deadline::Deadline;
 use passerelle_runtime::{Clock, Environment, Function, StartError, Work, WorkError};
 
-use crate::health::SLOT;
+use crate::health::{PAST_ITS_SLOT, SLOT};
 use crate::merge::Merged;
 use crate::reading::{Read, Reading};
 
@@ -387,13 +387,12 @@ impl Sync {
                 tracing::warn!(
                     "the bank's call limit is reached: the connection stays active and waits"
                 );
-                match retry_after {
-                    Some(delay) if delay <= SLOT => {
-                        self.wait_as_asked(store, claim, delay, now).await?;
-                    }
-                    // Its own slot comes first.
-                    Some(_) | None => {}
-                }
+                let delay = match retry_after {
+                    Some(delay) if delay <= SLOT => delay,
+                    // Its own slot comes first: the rest of a reading that was begun waits for it too.
+                    Some(_) | None => PAST_ITS_SLOT,
+                };
+                self.wait_as_asked(store, claim, delay, now).await?;
                 Ok(())
             }
             // Nobody waits, and each try would spend an access: the bank is left alone for a while.

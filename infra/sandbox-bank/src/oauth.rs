@@ -507,6 +507,10 @@ fn spend_code(
             Some(before)
         })?
         .ok_or(TokenRefusal::InvalidGrant)?;
+    // What was given for a code that is shown twice ends (RFC 6749, 4.1.2).
+    if issued.used {
+        end_chain(bank, &issued.consent)?;
+    }
     let sound = !issued.used
         && now.duration_since(issued.issued_at) <= CODE_LIFETIME
         && request.redirect_uri.as_deref() == Some(issued.redirect_uri.as_str())

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use passerelle_domain::registry::{RegistryError, Standing, TenantRegistry};
 
 use crate::caller::Caller;
 use crate::clock::Clock;
+use crate::own_form;
 use crate::problem::{Code, Problem};
 use crate::scope::Scope;
 
@@ -86,12 +87,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// Adds routes for browsers: whoever has the address is answered. A handler here that takes a
-    /// [`Caller`] refuses everybody.
+    /// Adds routes for browsers: whoever has the address is answered, but for the form of another site. A
+    /// handler here that takes a [`Caller`] refuses everybody.
     #[must_use]
     pub fn anonymous(self, group: Router<S>) -> Self {
         Self {
-            router: self.router.merge(group),
+            router: self
+                .router
+                .merge(group.route_layer(from_fn(own_form::guard))),
         }
     }
 

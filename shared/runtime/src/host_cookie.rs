@@ -32,7 +32,45 @@ pub struct HostCookie {
     pub max_age_seconds: u32,
 }
 
+/// One of several cookies that follow the same rules, told apart by the end of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedCookie<'a> {
+    rules: HostCookie,
+    ending: &'a str,
+}
+
+impl NamedCookie<'_> {
+    /// The cookie in a request to pages at this address.
+    #[must_use]
+    pub fn of(&self, headers: &HeaderMap, own_address: &str) -> Option<Private> {
+        named(headers, &self.name(own_address))
+    }
+
+    /// A new cookie and the header that sets it. The address tells whether pages are served over TLS.
+    #[must_use]
+    pub fn fresh(&self, own_address: &str) -> (Private, HeaderValue) {
+        let value = fresh_secret();
+        let name = self.name(own_address);
+        let lives = self.rules.max_age_seconds;
+        let header = self.rules.header(&name, own_address, value.expose(), lives);
+        (value, header)
+    }
+
+    fn name(&self, own_address: &str) -> String {
+        format!("{}-{}", self.rules.name(own_address), self.ending)
+    }
+}
+
 impl HostCookie {
+    /// The cookie of these rules whose name ends so: letters, digits and underscores.
+    #[must_use]
+    pub fn named(self, ending: &str) -> NamedCookie<'_> {
+        NamedCookie {
+            rules: self,
+            ending,
+        }
+    }
+
     /// The cookie in a request to pages at this address.
     #[must_use]
     pub fn of(&self, headers: &HeaderMap, own_address: &str) -> Option<Private> {
@@ -43,14 +81,15 @@ impl HostCookie {
     #[must_use]
     pub fn fresh(&self, own_address: &str) -> (Private, HeaderValue) {
         let value = fresh_secret();
-        let header = self.header(own_address, value.expose(), self.max_age_seconds);
+        let (name, lives) = (self.name(own_address), self.max_age_seconds);
+        let header = self.header(name, own_address, value.expose(), lives);
         (value, header)
     }
 
     /// The header that makes a browser forget it.
     #[must_use]
     pub fn forgotten(&self, own_address: &str) -> HeaderValue {
-        self.header(own_address, "", 0)
+        self.header(self.name(own_address), own_address, "", 0)
     }
 
     fn name(&self, own_address: &str) -> &'static str {
@@ -60,8 +99,13 @@ impl HostCookie {
         }
     }
 
-    fn header(&self, own_address: &str, value: &str, max_age_seconds: u32) -> HeaderValue {
-        let name = self.name(own_address);
+    fn header(
+        &self,
+        name: &str,
+        own_address: &str,
+        value: &str,
+        max_age_seconds: u32,
+    ) -> HeaderValue {
         let same_site = match self.same_site {
             SameSite::Lax => "Lax",
             SameSite::Strict => "Strict",

@@ -17,6 +17,7 @@ mod host_cookie;
 mod idempotency;
 mod input;
 mod invocation;
+mod own_form;
 pub mod pages;
 mod problem;
 mod public_address;

@@ -67,27 +67,49 @@ impl Returned {
     }
 }
 
-/// A return nothing comes of.
+/// What the browser that was at the bank learns in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing came of the return.
+    NothingConnected,
+    /// The code was typed before: the access stands.
+    Connected {
+        /// Who can end it.
+        client: String,
+    },
+}
+
+/// The end of a return in another browser than the one that began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TurnedAway {
     /// The language.
     pub(crate) locale: Locale,
     /// Whose journey it was, while that is known.
     pub(crate) brand: Option<Brand>,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
 }
 
 #[derive(Template)]
 #[template(path = "turned_away.html")]
 struct TurnedAwayView {
-    words: Words<'static>,
+    paragraphs: [String; 3],
 }
 
 impl TurnedAway {
     /// Renders it.
     pub(crate) fn page(&self) -> Response {
         let words = MESSAGES.words(self.locale);
-        let shell = Shell::new(self.locale, words.text("turned-away.title"));
-        let view = TurnedAwayView { words };
+        let (kind, client) = match &self.outcome {
+            Outcome::NothingConnected => ("turned-away", ""),
+            Outcome::Connected { client } => ("confirmed-before", client.as_str()),
+        };
+        let names = [("client", client)];
+        let fill = |part: &str| words.fill(&format!("{kind}.{part}"), &names);
+        let shell = Shell::new(self.locale, words.text(&format!("{kind}.title")));
+        let view = TurnedAwayView {
+            paragraphs: ["text", "again", "close"].map(fill),
+        };
         match &self.brand {
             Some(brand) => page(&shell.branded(brand), &view),
             None => page(&shell, &view),
@@ -143,11 +165,18 @@ mod tests {
             ] {
                 assert!(place(named) < code, "{named}");
             }
-            let away = TurnedAway {
-                locale,
-                brand: Some(brand),
+            let connected = Outcome::Connected {
+                client: brand.name.clone(),
             };
-            assert!(!html(away.page()).contains('⟦'));
+            for outcome in [Outcome::NothingConnected, connected] {
+                let away = TurnedAway {
+                    locale,
+                    brand: Some(brand.clone()),
+                    outcome,
+                };
+                let text = html(away.page());
+                assert!(!text.contains('⟦') && !text.contains('{'), "{text}");
+            }
         }
     }
 }

@@ -89,7 +89,7 @@ pub(crate) async fn choose(
     Form(choice): Form<Choice>,
 ) -> Result<Response, Problem> {
     let mut journey = consent_start.journey(token).await?;
-    let cookie = browser.cookie(&consent_start.address(&own)?).cloned();
+    let cookie = consent_start.cookie(&journey, &browser, &own)?;
     if !consent_start.may_change(&journey, cookie.as_ref()).await? {
         return Ok(journey.go_to(Step::Progress));
     }

@@ -34,8 +34,8 @@ pub(crate) async fn offer(
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
     let address = consent_start.address(&own)?;
-    let cookie = browser.cookie(&address);
-    let Hold::Mine(state, _) = consent_start.hold(&journey, cookie).await? else {
+    let cookie = consent_start.cookie(&journey, &browser, &own)?;
+    let Hold::Mine(state, _) = consent_start.hold(&journey, cookie.as_ref()).await? else {
         return Ok(journey.go_to(Step::Progress));
     };
     let code = TypedCode::fresh::<CODE_LENGTH>();

@@ -7,7 +7,7 @@
 use passerelle_aws::table::Digest;
 use passerelle_domain::authorisation::Authorisation;
 use passerelle_domain::private::Private;
-use passerelle_runtime::Problem;
+use passerelle_runtime::{Browser, OwnAddress, Problem};
 
 use super::Journey;
 use crate::{ConsentStart, refused};
@@ -65,6 +65,17 @@ impl ConsentStart {
             }
             _ => Hold::Free(seen),
         })
+    }
+
+    /// The cookie this browser has for a journey.
+    pub(super) fn cookie(
+        &self,
+        journey: &Journey,
+        browser: &Browser,
+        own: &OwnAddress,
+    ) -> Result<Option<Private>, Problem> {
+        let address = self.address(own)?;
+        Ok(browser.cookie(&address, &journey.consent.id))
     }
 
     /// Whether the browser with this cookie may answer, decline and begin anew.

@@ -72,8 +72,8 @@ pub(crate) async fn show(
     if !journey.is_open(now) {
         return Ok(journey.go_to(Step::Progress));
     }
-    let cookie = browser.cookie(&consent_start.address(&own)?);
-    let (state, attempt) = match consent_start.hold(&journey, cookie).await? {
+    let cookie = consent_start.cookie(&journey, &browser, &own)?;
+    let (state, attempt) = match consent_start.hold(&journey, cookie.as_ref()).await? {
         Hold::Mine(state, attempt) => (state, attempt),
         Hold::Free(_) => return Ok(journey.go_to(Step::Purposes)),
         Hold::Elsewhere(_) => return Ok(journey.go_to(Step::Progress)),
@@ -88,7 +88,12 @@ pub(crate) async fn show(
     }
     let way = consent_start.store.way_to_bank(&state, now).await;
     match way.map_err(refused)? {
-        Some(way) => Ok(at_bank(&journey, bank, &way)?.page()),
+        Some(way) => {
+            let texts = consent_start.purpose_texts(&journey.consent).await?;
+            let ticked = attempt.agreed.purposes.keys();
+            let titles = ticked.filter_map(|code| Some(texts.get(code)?.title.clone()));
+            Ok(at_bank(&journey, bank, &way, titles.collect())?.page())
+        }
         None => Ok(journey.go_to(Step::Progress)),
     }
 }
@@ -101,9 +106,8 @@ pub(crate) async fn ask_again(
     traveller: Traveller,
 ) -> Result<Response, Problem> {
     let journey = consent_start.journey(token).await?;
-    let address = consent_start.address(&traveller.own)?;
-    let cookie = traveller.browser.cookie(&address);
-    match consent_start.hold(&journey, cookie).await? {
+    let cookie = consent_start.cookie(&journey, &traveller.browser, &traveller.own)?;
+    match consent_start.hold(&journey, cookie.as_ref()).await? {
         Hold::Mine(_, attempt) => {
             consent_start
                 .set_out(&journey, attempt.agreed, &traveller)
@@ -154,15 +158,16 @@ impl ConsentStart {
             return Ok(journey.go_to(Step::Bank));
         };
         let address = self.address(&traveller.own)?;
-        let known = traveller.browser.cookie(&address);
-        let hold = self.hold(journey, known).await?;
+        let known = self.cookie(journey, &traveller.browser, &traveller.own)?;
+        let hold = self.hold(journey, known.as_ref()).await?;
         if !hold.may_change() {
             return Ok(journey.go_to(Step::Progress));
         }
-        let (cookie, set_cookie) = match known {
-            Some(cookie) => (cookie.clone(), None),
-            None => {
-                let (cookie, header) = Browser::fresh(&address);
+        // A cookie that was there before this browser first left could be of somebody else's making.
+        let (cookie, set_cookie) = match (&hold, known) {
+            (Hold::Mine(..), Some(cookie)) => (cookie, None),
+            _ => {
+                let (cookie, header) = Browser::fresh(&address, &journey.consent.id);
                 (cookie, Some(header))
             }
         };
@@ -274,7 +279,12 @@ fn attempt(leaving: &Leaving<'_>, now: Timestamp) -> Authorisation {
     }
 }
 
-fn at_bank(journey: &Journey, bank: &DirectoryEntry, way: &Private) -> Result<AtBank, Problem> {
+fn at_bank(
+    journey: &Journey,
+    bank: &DirectoryEntry,
+    way: &Private,
+    purposes: Vec<String>,
+) -> Result<AtBank, Problem> {
     let leads = WayToBank::from_text(way.expose()).map_err(|error| Problem::internal(&error))?;
     let way = match leads.approach {
         ScaApproach::Redirect => Way::ThePage {
@@ -286,6 +296,7 @@ fn at_bank(journey: &Journey, bank: &DirectoryEntry, way: &Private) -> Result<At
         locale: journey.consent.locale,
         brand: journey.brand.clone(),
         bank_name: bank.institution.name.clone(),
+        purposes,
         way,
         href: leads.href.into(),
         ask_again_at: journey.step(Step::Leave),

@@ -39,9 +39,9 @@ pub(crate) async fn show(
     browser: Browser,
     Query(looking): Query<Looking>,
 ) -> Result<Response, Problem> {
-    let address = consent_start.address(&own)?;
-    let cookie = browser.cookie(&address);
     let journey = consent_start.journey(token).await?;
+    let cookie = consent_start.cookie(&journey, &browser, &own)?;
+    let cookie = cookie.as_ref();
     // Answered at once, whatever is still to be done: whoever waits here may be anybody, and a held
     // answer holds a part of the account's concurrency.
     let standing = consent_start.standing(&journey, cookie).await?;

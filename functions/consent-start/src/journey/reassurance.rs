@@ -48,7 +48,7 @@ pub(crate) async fn decline(
     browser: Browser,
 ) -> Result<Response, Problem> {
     let mut journey = consent_start.journey(token).await?;
-    let cookie = browser.cookie(&consent_start.address(&own)?).cloned();
+    let cookie = consent_start.cookie(&journey, &browser, &own)?;
     if !consent_start.may_change(&journey, cookie.as_ref()).await? {
         return Ok(journey.go_to(Step::Progress));
     }

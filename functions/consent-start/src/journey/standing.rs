@@ -148,6 +148,12 @@ impl ConsentStart {
                 };
                 Standing::Working(steps, connection.created_at)
             }
+            // What was read before a renewal may be another person's: the renewal's own reading is waited for.
+            ConnectionStatus::Active { last_synced_at, .. }
+                if renewed_at(journey).is_some_and(|at| is_earlier(*last_synced_at, at)) =>
+            {
+                Standing::Working(reading_transactions(), connection.created_at)
+            }
             ConnectionStatus::Active { .. } => {
                 self.after_reading(journey, &connection, cookie).await?
             }
@@ -178,7 +184,11 @@ impl ConsentStart {
                 let Some(score) = scores.find(|it| it.connections.contains(&connection.id)) else {
                     return Ok(Standing::Working(analysing(), connection.created_at));
                 };
-                result_of(&score.analysis, consent.locale)
+                match renewed_at(journey).is_some_and(|at| is_earlier(score.computed_at, at)) {
+                    // Nothing was learned since: what was learned before is not repeated.
+                    true => AnalysisResult::NotAsked,
+                    false => result_of(&score.analysis, consent.locale),
+                }
             }
         };
         if !matches!(self.hold(journey, cookie).await?, Hold::Mine(..)) {
@@ -190,6 +200,22 @@ impl ConsentStart {
             None => Ending::AlreadyDone,
         }))
     }
+}
+
+/// When the renewal of this link was done.
+fn renewed_at(journey: &Journey) -> Option<Timestamp> {
+    let ConsentState::Valid { renewal, .. } = &journey.consent.state else {
+        return None;
+    };
+    match this_renewal(journey, renewal.as_ref()) {
+        Some(RenewalAnswer::Done { at }) => Some(*at),
+        _ => None,
+    }
+}
+
+/// Whether something stored in whole seconds happened before a moment.
+fn is_earlier(stored: Timestamp, at: Timestamp) -> bool {
+    stored.as_second() < at.as_second()
 }
 
 /// The answer to the renewal this link asks for; `None` for another link.
@@ -204,7 +230,7 @@ fn after_failure(reason: FailureReason) -> Ending {
         FailureReason::BankUnavailable => Ending::BankUnavailable,
         FailureReason::BankRefused => Ending::Refused,
         FailureReason::NotConfirmed => Ending::NotConfirmed,
-        FailureReason::NoLongerAsked => Ending::Interrupted,
+        FailureReason::NoLongerAsked | FailureReason::ReturnRefused => Ending::Interrupted,
         FailureReason::Abandoned => Ending::TimedOut,
     }
 }

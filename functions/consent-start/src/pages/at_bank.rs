@@ -32,6 +32,8 @@ pub struct AtBank {
     pub brand: Brand,
     /// The bank.
     pub bank_name: String,
+    /// What was ticked, in the words that were read.
+    pub purposes: Vec<String>,
     /// Where the person decides.
     pub way: Way,
     /// The bank's address with everything it needs. Secret: it carries the `state`.
@@ -64,6 +66,7 @@ struct View<'a> {
     steps: [&'static str; 3],
     leave: String,
     note: String,
+    agreed: String,
 }
 
 impl AtBank {
@@ -72,6 +75,8 @@ impl AtBank {
     pub fn page(&self) -> Response {
         let words = words(self.locale);
         let bank = [("bank", self.bank_name.as_str())];
+        let client = [("client", self.brand.name.as_str())];
+        let agreed = words.fill("at-bank.agreed", &client);
         let view = match &self.way {
             Way::ThePage { host } => View {
                 words,
@@ -80,6 +85,7 @@ impl AtBank {
                     .map(|key| words.text(key)),
                 leave: words.fill("at-bank.leave", &bank),
                 note: words.fill("at-bank.host", &[("host", host)]),
+                agreed,
             },
             Way::AnotherDevice { message } => View {
                 words,
@@ -91,6 +97,7 @@ impl AtBank {
                     .as_ref()
                     .map(|text| text.expose().to_owned())
                     .unwrap_or_default(),
+                agreed,
             },
         };
         let title = words.fill("at-bank.title", &bank);

@@ -140,6 +140,7 @@ fn at_bank(locale: Locale) -> AtBank {
         locale,
         brand: brand(),
         bank_name: "Banque Bac à sable".to_owned(),
+        purposes: vec!["Vous conseiller".to_owned()],
         way: Way::ThePage {
             host: "https://banque.example".to_owned(),
         },

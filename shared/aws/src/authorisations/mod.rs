@@ -301,6 +301,8 @@ struct Change<'a> {
     removed: &'a [&'static str],
     /// When it is allowed, beside the phases it may come from.
     when: When,
+    /// The very status it may come from, where only that one will do.
+    from: Option<&'a AuthorisationStatus>,
 }
 
 /// When a move of an attempt is allowed.
@@ -321,6 +323,7 @@ impl<'a> Change<'a> {
             kept: &[],
             removed: &[],
             when: When::Always,
+            from: None,
         }
     }
 
@@ -335,6 +338,11 @@ impl<'a> Change<'a> {
     fn before_end(self, now: Timestamp) -> Self {
         let when = When::BeforeItsEnd(now);
         Self { when, ..self }
+    }
+
+    fn from(self, status: &'a AuthorisationStatus) -> Self {
+        let from = Some(status);
+        Self { from, ..self }
     }
 
     fn after_its_end(self, now: Timestamp) -> Self {
@@ -379,6 +387,10 @@ impl<'a> Change<'a> {
                 let succeeded = "(phase = :phase AND claimed_until <= :now)";
                 condition = format!("({condition} OR {succeeded})");
             }
+        }
+        if let Some(from) = self.from {
+            update = update.expression_attribute_values(":from", json(from)?);
+            condition.push_str(" AND #status = :from");
         }
         if let When::BeforeItsEnd(_) = self.when {
             condition.push_str(" AND expires_at > :now");

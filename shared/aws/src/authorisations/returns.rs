@@ -97,7 +97,12 @@ impl Store {
     ) -> Result<(), Error> {
         let key = self.attempt_key(authorisation, now).await?;
         let sealed = sealed(&key, authorisation, "parked", parked)?;
-        let status = AuthorisationStatus::Returned { at: now, wrong: 0 };
+        // Another return is no fresh start for whoever guesses.
+        let wrong = match authorisation.status {
+            AuthorisationStatus::Returned { wrong, .. } => wrong,
+            _ => 0,
+        };
+        let status = AuthorisationStatus::Returned { at: now, wrong };
         let [shard, due] = due_at_its_end(authorisation, state);
         let kept = [("parked", bytes(sealed)), shard, due];
         let change = Change::to(&status)
@@ -223,23 +228,25 @@ impl Table {
         self.move_attempt(state, change).await.map(drop)
     }
 
-    /// Counts a wrong code typed for a parked return.
+    /// Counts a code that was typed for a parked return, before it is compared: of several that are typed
+    /// at once, one is.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the attempt is past that point.
-    pub async fn note_wrong_code(
+    /// [`Error::Conflict`] when another one was counted, or the attempt is past that point.
+    pub async fn count_try(
         &self,
+        attempt: &Authorisation,
         state: &Digest,
-        returned_at: Timestamp,
-        wrong: u8,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        let status = AuthorisationStatus::Returned {
-            at: returned_at,
-            wrong,
+    ) -> Result<u8, Error> {
+        let AuthorisationStatus::Returned { at, wrong } = attempt.status else {
+            return Err(Error::Conflict);
         };
-        let change = Change::to(&status).before_end(now);
-        self.move_attempt(state, change).await.map(drop)
+        let wrong = wrong.saturating_add(1);
+        let status = AuthorisationStatus::Returned { at, wrong };
+        let change = Change::to(&status).before_end(now).from(&attempt.status);
+        self.move_attempt(state, change).await?;
+        Ok(wrong)
     }
 }
 

@@ -80,8 +80,10 @@ pub enum AuthorisationStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureReason {
-    /// The bank refused the code or its consent is not valid.
+    /// The bank says that its consent is not valid: the person said no there, or never finished.
     BankRefused,
+    /// What was brought back could not be exchanged: used up, too old, or not this attempt's.
+    ReturnRefused,
     /// The bank could not be reached or answered nonsense.
     BankUnavailable,
     /// The person declined, withdrew or began anew before the bank answered.
