@@ -605,13 +605,13 @@ async fn a_renewal_shows_nothing_that_was_read_before_it() {
     let login = tick_and_leave(&mut other, &link, &["advice", "quote"]).await;
     let back = approve(&mut other, &login, "karim.nguyen").await;
     let mut page = other.open(back.as_str()).await;
-    for _ in 0..100 {
+    for _ in 0..450 {
         assert_ne!(facts(&page).as_ref(), Some(&before), "{}", page.html);
         if facts(&page).is_some() {
             return;
         }
         page = other.open(format!("{link}/progress")).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     panic!("the renewal is not read: {}", page.html);
 }
