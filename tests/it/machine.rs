@@ -97,19 +97,6 @@ impl Machine {
         consents.into_iter().map(|(_, status)| status).collect()
     }
 
-    /// How many tokens the sandbox bank would still renew.
-    pub fn bank_tokens(&self) -> usize {
-        let files = std::fs::read_dir(self.folder()).unwrap();
-        let states = files
-            .filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok())
-            .filter_map(|text| serde_json::from_str::<Value>(&text).ok());
-        let tokens = states.filter_map(|state| state["refresh_tokens"].as_object().cloned());
-        tokens
-            .flat_map(|tokens| tokens.into_iter())
-            .filter(|(_, token)| token["used"] == false)
-            .count()
-    }
-
     pub async fn api(&self) -> Api {
         let answer = client()
             .post(format!("{}/issuer/token", self.base()))

@@ -23,6 +23,14 @@ struct Authorised {
     valid_until: Timestamp,
 }
 
+/// What the bank answered to what was brought back.
+enum Exchange {
+    Token(OpenToken),
+    /// It was not heard in time: the same is tried again.
+    NoTime,
+    Refused(FailureReason),
+}
+
 /// What came of one try to make a connection stand.
 enum Completed {
     Stands,
@@ -53,9 +61,16 @@ impl BankCallback {
                 .await?;
             return Ok(Onward::Journey);
         }
-        match self.exchange(&claimed, state, visit).await? {
-            Some(exchanged) => self.finish(exchanged, state, visit).await,
-            None => Ok(Onward::Journey),
+        match self.exchange(&claimed, visit).await? {
+            Exchange::Token(token) => match self.keep(&claimed, state, &token).await? {
+                Some(exchanged) => self.finish(exchanged, state, visit).await,
+                None => Ok(Onward::Journey),
+            },
+            Exchange::NoTime => Ok(Onward::Journey),
+            Exchange::Refused(reason) => {
+                self.end_unexchanged(&claimed, state, reason).await?;
+                Ok(Onward::Journey)
+            }
         }
     }
 
@@ -86,10 +101,47 @@ impl BankCallback {
     ) -> Result<(), Problem> {
         let secrets = AttemptSecrets::from_bytes(&claimed.secrets).map_err(bank_refused)?;
         let apart = secrets.opens_a_consent_of_its_own();
-        if apart || !claimed.authorisation.is_renewal() {
-            self.exchange(claimed, state, visit).await?;
+        if !apart && claimed.authorisation.is_renewal() {
+            return self.fail(state, reason).await;
         }
-        self.fail(state, reason).await
+        match self.exchange(claimed, visit).await? {
+            Exchange::Token(token) => self.end_and_tell(claimed, state, &token, reason).await,
+            // It stays claimed: what nobody carries on is given back by the sweep.
+            Exchange::NoTime => Ok(()),
+            Exchange::Refused(_) => self.end_unexchanged(claimed, state, reason).await,
+        }
+    }
+
+    /// Ends an attempt without a token. The bank may hold its consent open, whatever became of the code:
+    /// it is told.
+    async fn end_unexchanged(
+        &self,
+        claimed: &ClaimedAttempt,
+        state: &Digest,
+        reason: FailureReason,
+    ) -> Result<(), Problem> {
+        let secrets = AttemptSecrets::from_bytes(&claimed.secrets).map_err(bank_refused)?;
+        match secrets.consent_alone(self.clock.now()) {
+            Some(consent) => self.end_and_tell(claimed, state, &consent, reason).await,
+            None => self.fail(state, reason).await,
+        }
+    }
+
+    /// Ends an attempt and owes the bank the end of what it gave, in one write.
+    async fn end_and_tell(
+        &self,
+        claimed: &ClaimedAttempt,
+        state: &Digest,
+        token: &OpenToken,
+        reason: FailureReason,
+    ) -> Result<(), Problem> {
+        let (token, now) = (token.to_bytes(), self.clock.now());
+        let ended = self.store.give_back(claimed, state, &token, reason, now);
+        match ended.await {
+            // Another worker has ended it, or kept what the bank gave.
+            Ok(()) | Err(Error::Conflict) => Ok(()),
+            Err(error) => Err(refused(error)),
+        }
     }
 
     /// `None` when somebody else has claimed the attempt, or it is over.
@@ -110,14 +162,8 @@ impl BankCallback {
         }
     }
 
-    /// Exchanges what was brought back and keeps what the bank gives for it; `None` when the bank
-    /// refused, which the attempt then says, or was not heard in time, and the same is tried again.
-    async fn exchange(
-        &self,
-        claimed: &ClaimedAttempt,
-        state: &Digest,
-        visit: &Visit,
-    ) -> Result<Option<ExchangedAttempt>, Problem> {
+    /// Exchanges what was brought back.
+    async fn exchange(&self, claimed: &ClaimedAttempt, visit: &Visit) -> Result<Exchange, Problem> {
         let now = self.clock.now();
         let attempt = &claimed.authorisation;
         let (code, issuer) = (&claimed.returned.code, claimed.returned.issuer.as_deref());
@@ -127,22 +173,20 @@ impl BankCallback {
         let result = connector
             .exchange_code(&secrets, code.as_ref(), issuer, &visit.context, now)
             .await;
-        match result {
-            Ok(token) => self.keep(claimed, state, &token).await,
+        Ok(match result {
+            Ok(token) => Exchange::Token(token),
             Err(BankError::OutOfTime) => {
                 tracing::warn!(bank = %attempt.institution, "no time was left to exchange the code");
-                Ok(None)
+                Exchange::NoTime
             }
             Err(error) => {
                 tracing::warn!(%error, bank = %attempt.institution, "the code was not exchanged");
-                let reason = match reason(&error) {
+                Exchange::Refused(match reason(&error) {
                     FailureReason::BankRefused => FailureReason::ReturnRefused,
                     unavailable => unavailable,
-                };
-                self.fail(state, reason).await?;
-                Ok(None)
+                })
             }
-        }
+        })
     }
 
     /// Stores the bank's token with its due mark, before anything else is done with it.

@@ -121,11 +121,20 @@ impl Expiry {
         }
         let connector = self.banks.connector(&attempt.institution)?;
         let (code, issuer) = (&claimed.returned.code, claimed.returned.issuer.as_deref());
-        let token = connector
+        let exchanged = connector
             .exchange_code(&secrets, code.as_ref(), issuer, context, now)
-            .await?;
-        let kept = store.keep_exchanged(claimed, state, token.to_bytes(), true, now);
-        kept.await?;
-        Ok(())
+            .await;
+        let token = match (exchanged, secrets.consent_alone(now)) {
+            (Ok(token), _) => token,
+            // The code ended by itself, the consent did not.
+            (Err(error), Some(consent)) if !error.is_retryable() => consent,
+            (Err(error), _) => return Err(error.into()),
+        };
+        let (token, reason) = (token.to_bytes(), FailureReason::Abandoned);
+        match store.give_back(claimed, state, &token, reason, now).await {
+            // Another worker has ended it.
+            Ok(()) | Err(Error::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -145,12 +145,12 @@ pub(crate) fn owed_farewell(
 pub(crate) fn attempt_farewell(
     table: &Table,
     attempt: &Authorisation,
-    item: &Item,
+    sealed_token: &[u8],
     now: Timestamp,
-) -> Result<TransactWriteItem, Error> {
+) -> TransactWriteItem {
     let (client, connection) = (&attempt.client, &attempt.connection);
     let item = Key::attempt_farewell(client, connection, &attempt.id).with([
-        ("token", bytes(get_bytes(item, "token")?)),
+        ("token", bytes(sealed_token)),
         ("attempt", text(attempt.id.as_str())),
         ("institution", text(attempt.institution.as_str())),
         ("owed_since", moment(now)),
@@ -162,7 +162,7 @@ pub(crate) fn attempt_farewell(
         .table_name(&table.name)
         .set_item(Some(item))
         .build();
-    Ok(TransactWriteItem::builder().set_put(put.ok()).build())
+    TransactWriteItem::builder().set_put(put.ok()).build()
 }
 
 impl Store {

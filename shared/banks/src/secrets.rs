@@ -156,6 +156,20 @@ impl AttemptSecrets {
         self.bank_consent_id.is_some()
     }
 
+    /// The consent the bank opened for this attempt, and no token of its code: enough to end it where the
+    /// code was not exchanged. A bank asks for a token there only when one opened the consent (`NextGenPSD2`
+    /// 1.3, `DELETE /v1/consents/{consentId}`). `None` at banks without consents of their own.
+    #[must_use]
+    pub fn consent_alone(&self, now: Timestamp) -> Option<OpenToken> {
+        let consent = self.bank_consent_id.clone()?;
+        Some(match &self.awaited {
+            Awaited::Approval(Approval {
+                token: Some(token), ..
+            }) => token.with_consent(consent, now),
+            Awaited::Approval(_) | Awaited::Code(_) => OpenToken::of_consent(consent, now),
+        })
+    }
+
     /// How the code is exchanged.
     ///
     /// # Errors

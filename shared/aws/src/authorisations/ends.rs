@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use passerelle_domain::authorisation::{Authorisation, AuthorisationStatus, FailureReason, Phase};
 
 use super::completion::SECRETS;
-use super::{Change, REMEMBERED_FOR, read_attempt};
-use crate::attributes::{Item, get_number, get_text, moment, text};
+use super::{Change, ClaimedAttempt, REMEMBERED_FOR, place, read_attempt};
+use crate::attributes::{Item, bytes, get_bytes, get_number, get_text, moment, text};
 use crate::due::OverdueWalk;
 use crate::error::Error;
 use crate::farewells::attempt_farewell;
+use crate::store::Store;
 use crate::table::{Digest, Key, Table};
 
 /// How often an end is tried again when the attempt moved meanwhile.
@@ -52,20 +53,31 @@ impl Table {
         reason: FailureReason,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, Error> {
-        let status = AuthorisationStatus::Failed { at: now, reason };
-        let until = now.checked_add(REMEMBERED_FOR).unwrap_or(now);
-        let kept = [("ttl", moment(until))];
-        let change = Change::to(&status).keeping(&kept).removing(&SECRETS);
-        let update = change.expression(&self.name, state)?;
-        let update = only_from(update, attempt.status.phase());
-        let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+        let end = self.end(state, attempt.status.phase(), reason, now)?;
+        let mut writes = vec![end];
         if item.contains_key("token") {
             writes.push(match self.is_to_be_told(attempt, item).await? {
-                true => attempt_farewell(self, attempt, item, now)?,
+                true => attempt_farewell(self, attempt, get_bytes(item, "token")?, now),
                 false => self.destroyed_attempt_key(attempt),
             });
         }
         Ok(writes)
+    }
+
+    /// The write that ends an attempt which still stands where it was read.
+    fn end(
+        &self,
+        state: &Digest,
+        seen: Phase,
+        reason: FailureReason,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, Error> {
+        let status = AuthorisationStatus::Failed { at: now, reason };
+        let until = now.checked_add(REMEMBERED_FOR).unwrap_or(now);
+        let kept = [("ttl", moment(until))];
+        let change = Change::to(&status).keeping(&kept).removing(&SECRETS);
+        let update = only_from(change.expression(&self.name, state)?, seen);
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// Whether the bank is told. Where it keeps no consents apart, a token that was to renew a
@@ -93,6 +105,37 @@ impl Table {
     ) -> Result<Vec<Digest>, Error> {
         let keys = self.take_due(walk, limit).await?;
         Ok(keys.iter().filter_map(Key::attempt_of).collect())
+    }
+}
+
+impl Store {
+    /// Ends a claimed attempt and owes the bank the end of what it gave or holds open for it, in one
+    /// write: nobody can carry on what is given back.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the attempt is not claimed any more.
+    pub async fn give_back(
+        &self,
+        claimed: &ClaimedAttempt,
+        state: &Digest,
+        token: &[u8],
+        reason: FailureReason,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let attempt = &claimed.authorisation;
+        let (key, wrapped) = self
+            .vault
+            .fresh_attempt_token_key(&attempt.client, &attempt.id, now)
+            .await?;
+        let sealed = key.seal(&place(attempt, "exchanged"), token)?;
+        let key_row = Key::attempt_token_key(&attempt.client, &attempt.id);
+        let writes = vec![
+            self.table.end(state, Phase::Claimed, reason, now)?,
+            self.table
+                .put_new_key(key_row.with([("token", bytes(wrapped))])),
+            attempt_farewell(&self.table, attempt, &sealed, now),
+        ];
+        self.table.transact(writes).await
     }
 }
 

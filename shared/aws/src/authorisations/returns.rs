@@ -175,7 +175,8 @@ impl Store {
         };
         let authorisation = read_attempt(&item)?;
         let brought = match authorisation.status.phase() {
-            Phase::Returned => "parked",
+            // A parked return stays where it is while it is given back: an earlier sweep may have failed.
+            Phase::Returned | Phase::Claimed if item.contains_key("parked") => "parked",
             Phase::Claimed => "returned",
             _ => return Ok(None),
         };
