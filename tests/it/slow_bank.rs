@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use passerelle_local::Options;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -148,4 +149,25 @@ async fn a_reading_that_outlasts_its_function_stops_in_time_and_goes_on_at_once(
     let now = world.suite.clock().now();
     assert_eq!(budget.used(now).count(), 1, "one access for all of it");
     assert_eq!(ledger(&api, id).await, undisturbed().await);
+
+    // The same again, nothing new: what the reading owed on its way is owed no more at its end.
+    let (store, id) = (world.store(), id.parse().unwrap());
+    pass(&world, 30).await;
+    let now = world.suite.clock().now();
+    store.table().owe_sync(&client, &id, now).await.unwrap();
+    for _ in 0..4 {
+        pass(&world, 4).await;
+    }
+    let found = store.table().connection(&client, &id).await;
+    let (_, budget) = found.unwrap().unwrap();
+    let now = world.suite.clock().now();
+    assert_eq!(budget.used(now).count(), 2, "one access for all of it");
+    let mark = store.table().due_mark(&client, &id).await.unwrap();
+    assert_eq!(mark, None);
+}
+
+async fn pass(world: &World, minutes: i64) {
+    let time = SignedDuration::from_mins(minutes);
+    world.suite.advance(time).await.unwrap();
+    assert!(world.suite.settled(Duration::from_secs(120)).await);
 }

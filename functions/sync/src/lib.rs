@@ -165,8 +165,7 @@ impl Sync {
             deadline,
         };
         let loaded = store.load(&claim, self.clock.now()).await;
-        let mark = loaded.as_ref().ok().and_then(|loaded| loaded.mark);
-        let mark = mark.filter(|mark| mark.owed() == Owed::Sync);
+        let mark = loaded.as_ref().ok().map(|loaded| loaded.own_mark);
         let result = match loaded {
             Ok(loaded) => {
                 self.bring_up_to_date(&store, &claim, &loaded, &work, &context)

@@ -187,11 +187,16 @@ impl Progress {
     /// Ends a reading that is whole. A list of nothing but lost accounts is a fault of the bank's, not an
     /// empty bank.
     pub(crate) fn end(&mut self) -> Result<(), SyncError> {
-        let gone = |account: &AccountReading| account.progress == AccountProgress::Gone;
         match self.gone.take() {
-            Some(error) if self.reading.accounts.iter().all(gone) => Err(error.into()),
+            Some(error) if self.is_lost() => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Whether every account that was listed is not there: nothing of it is worth going on with.
+    pub(crate) fn is_lost(&self) -> bool {
+        let gone = |account: &AccountReading| account.progress == AccountProgress::Gone;
+        !self.reading.accounts.is_empty() && self.reading.accounts.iter().all(gone)
     }
 
     /// Whether this worker has read anything.

@@ -105,7 +105,7 @@ impl Reading<'_> {
         if matches!(error, SyncError::Aws(_)) {
             return Ok(());
         }
-        if progress.has_come_on() {
+        if progress.has_come_on() && !progress.is_lost() {
             progress.save(self).await?;
         }
         if progress.is_marked(self.claim) {
@@ -117,8 +117,10 @@ impl Reading<'_> {
     /// The reading a worker before this one left, when it may go on.
     fn resumed(&self, token: &OpenToken) -> Option<Progress> {
         let left = self.loaded.content.reading.as_ref()?;
-        left.goes_on(token.authorised_at(), self.now())
-            .then(|| Progress::resumed(left.clone()))
+        let left = left
+            .goes_on(token.authorised_at(), self.now())
+            .then(|| left.clone());
+        left.map(Progress::resumed).filter(|left| !left.is_lost())
     }
 
     /// Renews the token and stores it before any call is made with it.

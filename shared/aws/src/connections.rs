@@ -59,6 +59,8 @@ pub struct Loaded {
     pub rescore: bool,
     /// What was owed when it was read: only this mark is removed when the work is done.
     pub mark: Option<DueMark>,
+    /// The mark its own checkpoints write: whoever began a reading removes it with the reading.
+    pub own_mark: DueMark,
     pub(crate) key: DataKey,
     pub(crate) token_key: DataKey,
 }
@@ -271,7 +273,7 @@ impl Store {
             let writes = [data, gate].map(|it| TransactWriteItem::builder().update(it).build());
             Ok::<_, Error>(Vec::from(writes))
         };
-        let mark = ended_sync(loaded, owed);
+        let mark = owed.is_none().then_some(loaded.own_mark);
         match self.table.transact(writes(mark)?).await {
             Err(Error::Conflict) if mark.is_some() => self.table.transact(writes(None)?).await,
             written => written,
@@ -395,6 +397,7 @@ fn open_data(
         seq,
         rescore: data.contains_key("rescore") || owes(mark, Owed::Scoring),
         mark,
+        own_mark: DueMark::of_own_reading(data),
         key: keys.data,
         token_key: keys.token,
     })

@@ -97,6 +97,15 @@ impl DueMark {
         })
     }
 
+    /// The mark under which a sync that read the item owes the rest of its own reading: its version is the
+    /// one that was read, so that whatever is owed by somebody else meanwhile is another mark.
+    pub(crate) fn of_own_reading(item: &Item) -> Self {
+        Self {
+            owed: Owed::Sync,
+            version: get_number(item, "due_version").unwrap_or_default(),
+        }
+    }
+
     /// The step it names.
     #[must_use]
     pub fn owed(&self) -> Owed {
@@ -124,6 +133,11 @@ impl DueMark {
 pub(crate) const SET_MARK: &str = "due_shard = :due_shard, due_at = :due_at, due_tries = :no_mark, \
      due_version = if_not_exists(due_version, :no_mark) + :one_mark";
 
+/// Owes the rest of a sync's own reading, inside an update, with the values of [`own_mark_values`]. The
+/// version stays: it counts what others owe.
+pub(crate) const SET_OWN_MARK: &str =
+    "due_shard = :due_shard, due_at = :due_at, due_tries = :no_mark";
+
 /// Says that the work already owed has more to do, inside an update, with the values of
 /// [`version_values`]: who is at it now does not remove the mark.
 pub(crate) const RENEW_MARK: &str =
@@ -138,6 +152,16 @@ pub(crate) fn mark_values(
     let mut values = version_values();
     values.push((":due_shard".to_owned(), text(owed.shard_text(connection))));
     values.push((":due_at".to_owned(), text(due)));
+    values
+}
+
+/// The values of [`SET_OWN_MARK`].
+pub(crate) fn own_mark_values(
+    connection: &ConnectionId,
+    due: String,
+) -> Vec<(String, AttributeValue)> {
+    let mut values = mark_values(Owed::Sync, connection, due);
+    values.retain(|(name, _)| name != ":one_mark");
     values
 }
 

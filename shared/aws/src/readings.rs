@@ -22,7 +22,7 @@ use crate::attributes::{bytes, get_bytes, get_number, get_text, moment, number, 
 use crate::claims::Claim;
 use crate::connections::Loaded;
 use crate::content::{Content, pack, sealed_content, unpack};
-use crate::due::{Owed, SET_MARK, mark_values};
+use crate::due::{SET_OWN_MARK, own_mark_values};
 use crate::error::Error;
 use crate::store::Store;
 use crate::table::{AsSliceOf, Key, Table, sortable};
@@ -130,13 +130,6 @@ impl OpenReading {
     #[must_use]
     pub fn next_part(&self) -> u32 {
         self.next_part
-    }
-
-    /// Whether anything of any account was read.
-    #[must_use]
-    pub fn has_lines(&self) -> bool {
-        let waits = |reading: &AccountReading| reading.progress == AccountProgress::Waiting;
-        !self.accounts.iter().all(waits)
     }
 }
 
@@ -258,9 +251,9 @@ impl Store {
         let (client, connection) = (claim.client(), claim.id());
         let sealed = sealed_content(&loaded.key, client, connection, claim.seq, content)?;
         let due = now.checked_add(FIRST_LOOK).unwrap_or(now);
-        let mut set = format!("SET seq = :seq, content = :content, {SET_MARK}");
+        let mut set = format!("SET seq = :seq, content = :content, {SET_OWN_MARK}");
         let mut update = Update::builder().set_expression_attribute_values(Some(
-            mark_values(Owed::Sync, connection, sortable(due))
+            own_mark_values(connection, sortable(due))
                 .into_iter()
                 .collect(),
         ));
